@@ -1,0 +1,1 @@
+"""The agents: what differs between them, and nothing else."""

@@ -1,0 +1,400 @@
+"""The whole experiment as one tree of typed dataclasses.
+
+One section a role. Every field carries its documentation, unit, source and
+allowed range in its metadata, so that `validate()`, the error messages and the
+configuration reference all come from the same place.
+
+Units: an *environment frame* is one emulator frame; an *agent step* is one
+action of one environment (four frames on Atari); a *learner step* is one
+gradient step.
+
+Sources: `[paper]` is Horgan et al. 2018, section 4 and appendices C to F, as
+collected with its contested points in BUILD_NOTES.md; `[ours]` is a choice of
+this implementation.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+from typing import Any, Dict, Iterator, List, Mapping, Tuple, Type, TypeVar
+
+_ConfigT = TypeVar('_ConfigT')
+
+AGENTS = ('dqn',)
+SUITES = ('gymnasium', 'atari', 'minatar')
+ATARI_PROTOCOLS = ('apex2018', 'machado2018')
+NETWORKS = ('mlp', 'nature', 'dqn2013', 'minatar')
+
+
+def setting(default: Any, doc: str, **limits: Any) -> Any:
+  """A documented dataclass field.
+
+  Args:
+    default: the default value; its type is the field's type.
+    doc: what the field means, its unit, and where the default comes from.
+    **limits: `minimum`, `maximum` (inclusive), `above`, `below` (exclusive),
+      `choices`, and `infinite=True` where infinity is allowed.
+
+  Returns:
+    A `dataclasses.field` that holds the documentation and limits as metadata.
+  """
+  return dataclasses.field(
+      default=default, metadata={'doc': doc, 'limits': limits})
+
+
+@dataclasses.dataclass
+class EnvironmentConfig:
+  """What the agent acts in."""
+
+  suite: str = setting(
+      'gymnasium', 'Which environments room builds the task. [ours]',
+      choices=SUITES)
+  id: str = setting(
+      'CartPole-v1', 'Gymnasium id; used by the suite gymnasium. [ours]')
+  game: str = setting(
+      '', 'Game in snake_case, such as ms_pacman; used by the suites atari and '
+      'minatar. [ours]')
+  num_frames_stacked: int = setting(
+      1, 'Frames in one observation, the newest last. 4 on Atari [paper].',
+      minimum=1, maximum=16)
+  max_episode_steps: int = setting(
+      0, 'Agent steps after which an episode is truncated, in training and in '
+      "evaluation; 0 keeps the environment's own limit. [ours]", minimum=0)
+  reward_clip: float = setting(
+      0.0, 'Learning sees each reward clipped to [-reward_clip, reward_clip]; '
+      '0 does not clip. Logged returns are never clipped. 1 on Atari [paper].',
+      minimum=0.0)
+  atari_protocol: str = setting(
+      'apex2018', 'apex2018: no sticky actions, life loss is discount 0 '
+      'without a reset, up to 30 no-op starts [paper]. machado2018: sticky '
+      'actions 0.25, no life loss signal, no no-ops, all 18 actions (Machado '
+      'et al. 2018).', choices=ATARI_PROTOCOLS)
+  full_action_set: bool = setting(
+      True, 'Atari: all 18 actions, as R2D2 section 2.3 reports for Ape-X; '
+      'otherwise the minimal set of the game.')
+  max_episode_frames: int = setting(
+      50_000, 'Atari: emulator frames after which a training episode is '
+      'truncated [paper, appendix C].', minimum=4)
+  evaluation_max_episode_frames: int = setting(
+      108_000, 'Atari: emulator frames after which an evaluation episode is '
+      'truncated, 30 minutes of play (the field\'s convention).', minimum=4)
+
+
+@dataclasses.dataclass
+class AgentConfig:
+  """What is learned, and how."""
+
+  name: str = setting('dqn', 'The agent. [paper]', choices=AGENTS)
+  network: str = setting(
+      'mlp', 'Torso of the dueling network: mlp; nature (Mnih et al. 2015) '
+      '[paper]; dqn2013 (Mnih et al. 2013); minatar (Young and Tian 2019).',
+      choices=NETWORKS)
+  hidden_sizes: Tuple[int, ...] = setting(
+      (256,), 'Units of each hidden layer of the mlp torso. [ours]', minimum=1)
+  dueling_hidden_size: int = setting(
+      512, 'Units of the hidden layer of each dueling stream (Wang et al. '
+      '2016) [paper].', minimum=1)
+  n_step: int = setting(
+      3, 'Agent steps in a multi-step return [paper].', minimum=1, maximum=64)
+  discount: float = setting(
+      0.99, 'Discount of one agent step [paper].', minimum=0.0, maximum=1.0)
+  learning_rate: float = setting(
+      0.00025 / 4, 'Of centered RMSProp [paper].', above=0.0)
+  rmsprop_decay: float = setting(
+      0.95, 'Decay of both RMSProp averages [paper].', minimum=0.0, below=1.0)
+  rmsprop_epsilon: float = setting(
+      1.5e-7, 'Added to the variance inside the square root [paper].',
+      above=0.0)
+  max_gradient_norm: float = setting(
+      40.0, 'Global norm to which gradients are clipped [paper].', above=0.0)
+  target_update_period: int = setting(
+      2500, 'Learner steps between hard copies into the target network '
+      '[paper].', minimum=1)
+  epsilon_base: float = setting(
+      0.4, 'epsilon of epsilon_i = epsilon^(1 + i alpha / (N - 1)) [paper].',
+      minimum=0.0, maximum=1.0)
+  epsilon_alpha: float = setting(
+      7.0, 'alpha of the same ladder [paper].', minimum=0.0)
+  evaluation_epsilon: float = setting(
+      0.0, 'Epsilon of the evaluator. [ours; 0.001 on Atari]',
+      minimum=0.0, maximum=1.0)
+
+
+@dataclasses.dataclass
+class ReplayConfig:
+  """The prioritized Reverb table."""
+
+  capacity: int = setting(
+      2_000_000, 'Transitions kept; the oldest go first [paper].', minimum=1)
+  min_size: int = setting(
+      50_000, 'Transitions in replay before learning starts [paper].',
+      minimum=1)
+  priority_exponent: float = setting(
+      0.6, 'alpha of P(k) = p_k^alpha / sum p^alpha [paper].', minimum=0.0)
+  importance_exponent: float = setting(
+      0.4, 'beta of the importance weights (N P(k))^-beta, constant [paper].',
+      minimum=0.0)
+  minimum_priority: float = setting(
+      1e-6, 'Floor of a priority, so that no transition is lost to sampling. '
+      '[ours]', above=0.0)
+  samples_per_insert: float = setting(
+      0.0, 'Times a transition is sampled on average, held by the table\'s '
+      'rate limiter; 0 leaves actors and learner free [paper].', minimum=0.0)
+  samples_per_insert_tolerance: float = setting(
+      0.1, 'How far the ratio may run ahead or behind, as a share of min_size '
+      'times samples_per_insert. [ours]', above=0.0)
+  chunk_length: int = setting(
+      8, 'Steps that are compressed together in one Reverb chunk. [ours, '
+      'measured]', minimum=1, maximum=512)
+  max_pending_items: int = setting(
+      100, 'Transitions of one environment that may wait unconfirmed at the '
+      'actor before it blocks [paper, appendix F: up to 100 buffered].',
+      minimum=1)
+  port: int = setting(
+      0, 'TCP port of the replay server; 0 picks a free one. [ours]',
+      minimum=0, maximum=65535)
+
+
+@dataclasses.dataclass
+class ActorConfig:
+  """The processes that generate experience."""
+
+  num_actors: int = setting(
+      2, 'Actor processes. The paper has 360, of one environment each.',
+      minimum=1)
+  environments_per_actor: int = setting(
+      8, 'Environments that one actor steps with one batched policy call. '
+      '[ours; paper: 1]', minimum=1, maximum=1024)
+  sync_period: int = setting(
+      100, 'Agent steps of one environment between fetches of the learner\'s '
+      'variables: 400 frames [paper].', minimum=1)
+  flush_period: int = setting(
+      50, 'Agent steps of one environment between flushes of its writer '
+      '[paper: batches of 50 transitions].', minimum=1)
+
+
+@dataclasses.dataclass
+class LearnerConfig:
+  """The process that learns."""
+
+  batch_size: int = setting(
+      512, 'Transitions in one learner step [paper].', minimum=1)
+  prefetch_batches: int = setting(
+      4, 'Finished batches that wait for the learner. [ours; paper: up to 16]',
+      minimum=1, maximum=64)
+  num_samplers: int = setting(
+      2, 'Threads that sample from replay. [ours]', minimum=1, maximum=64)
+  publish_period: int = setting(
+      50, 'Learner steps between snapshots of the variables that actors and '
+      'evaluator fetch. [ours]', minimum=1)
+  max_pending_priorities: int = setting(
+      100_000, 'Priorities that may wait for their write-back; beyond it the '
+      'oldest are dropped and counted. [ours]', minimum=1)
+  port: int = setting(
+      0, 'TCP port of the variable source; 0 picks a free one. [ours]',
+      minimum=0, maximum=65535)
+
+
+@dataclasses.dataclass
+class EvaluatorConfig:
+  """The process that measures the policy and adds no data."""
+
+  episodes: int = setting(
+      20, 'Episodes in one evaluation. [ours]', minimum=1)
+  num_environments: int = setting(
+      20, 'Environments evaluated with one batched policy call. [ours]',
+      minimum=1, maximum=1024)
+  period_seconds: float = setting(
+      15.0, 'Seconds between the starts of two evaluations. [ours]',
+      minimum=0.0)
+  max_seconds: float = setting(
+      60.0, 'Seconds after which one evaluation, the final one too, ends with '
+      'the episodes it has. [ours]', above=0.0)
+
+
+@dataclasses.dataclass
+class RunConfig:
+  """When the program stops, and what it says meanwhile."""
+
+  seed: int = setting(
+      0, 'Seed of networks, environments and exploration; Reverb\'s sampler '
+      'cannot be seeded. [ours]', minimum=0, maximum=2**31 - 1)
+  max_minutes: float = setting(
+      math.inf, 'Minutes of wall time after which the program stops. [ours]',
+      above=0.0, infinite=True)
+  max_learner_steps: int = setting(
+      0, 'Learner steps after which the program stops; 0 is no limit. [ours]',
+      minimum=0)
+  max_agent_steps: int = setting(
+      0, 'Agent steps of all actors after which the program stops; 0 is no '
+      'limit. [ours]', minimum=0)
+  target_return: float = setting(
+      math.inf, 'The program stops once an evaluation\'s mean return reaches '
+      'it. [ours]', infinite=True)
+  metrics_period_seconds: float = setting(
+      5.0, 'Seconds between two points in TensorBoard. [ours]', above=0.0)
+
+
+@dataclasses.dataclass
+class Config:
+  """A complete experiment. The defaults are the paper's where it has one."""
+
+  environment: EnvironmentConfig = dataclasses.field(
+      default_factory=EnvironmentConfig)
+  agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
+  replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
+  actor: ActorConfig = dataclasses.field(default_factory=ActorConfig)
+  learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)
+  evaluator: EvaluatorConfig = dataclasses.field(
+      default_factory=EvaluatorConfig)
+  run: RunConfig = dataclasses.field(default_factory=RunConfig)
+
+  @property
+  def total_environments(self) -> int:
+    """Training environments of all actors, the rungs of the ladder."""
+    return self.actor.num_actors * self.actor.environments_per_actor
+
+  def validate(self) -> None:
+    """Checks every field and the relations between fields.
+
+    Raises:
+      ValueError: names the field, its value and what is allowed.
+    """
+    for path, value, field in _settings(self):
+      _check_type(path, value, field.default)
+      for number in value if isinstance(value, tuple) else (value,):
+        _check_limits(path, number, field.metadata['limits'])
+    replay, learner = self.replay, self.learner
+    if replay.min_size > replay.capacity:
+      raise _error('replay.min_size', replay.min_size,
+                   f'at most replay.capacity, {replay.capacity}')
+    if learner.batch_size > replay.capacity:
+      raise _error('learner.batch_size', learner.batch_size,
+                   f'at most replay.capacity, {replay.capacity}')
+    if 0 < replay.samples_per_insert and replay.samples_per_insert_tolerance * (
+        replay.min_size) < max(1.0, 1.0 / replay.samples_per_insert):
+      raise _error(
+          'replay.samples_per_insert_tolerance',
+          replay.samples_per_insert_tolerance,
+          'large enough that it times replay.min_size '
+          f'({replay.min_size}) is a whole sample and a whole insert')
+    environment = self.environment
+    if environment.suite != 'gymnasium' and not environment.game:
+      raise _error('environment.game', environment.game,
+                   f'the name of a game of the suite {environment.suite}')
+    if environment.suite == 'gymnasium' and not environment.id:
+      raise _error('environment.id', environment.id, 'a gymnasium id')
+
+  def to_json(self) -> str:
+    """The configuration as strict JSON; infinity is the string "inf"."""
+    return json.dumps(
+        _map_leaves(dataclasses.asdict(self), _encode), indent=2,
+        allow_nan=False)
+
+  @classmethod
+  def from_json(cls, text: str) -> 'Config':
+    """The inverse of `to_json`.
+
+    Raises:
+      ValueError: an unknown section or field, by name, or a wrong type.
+    """
+    return _from_mapping(cls, json.loads(text), '')
+
+
+def _settings(
+    config: Any,
+    prefix: str = '') -> Iterator[Tuple[str, Any, 'dataclasses.Field[Any]']]:
+  """Yields (dotted path, value, field) of every leaf."""
+  for field in dataclasses.fields(config):
+    value = getattr(config, field.name)
+    if dataclasses.is_dataclass(value):
+      yield from _settings(value, f'{prefix}{field.name}.')
+    else:
+      yield f'{prefix}{field.name}', value, field
+
+
+def describe() -> List[Tuple[str, Any, str]]:
+  """(dotted path, default, documentation) of every field."""
+  return [(path, value, field.metadata['doc'])
+          for path, value, field in _settings(Config())]
+
+
+def unknown_field_message(path: str) -> str:
+  """One line for a field that does not exist, with the nearest that does."""
+  known = [name for name, _, _ in describe()]
+  close = difflib.get_close_matches(path, known, n=1)
+  hint = f'; did you mean {close[0]}?' if close else ''
+  sections = ', '.join(f.name for f in dataclasses.fields(Config))
+  return (f'{path} is not a field of the configuration{hint} (sections: '
+          f'{sections})')
+
+
+def _error(path: str, value: Any, allowed: str) -> ValueError:
+  return ValueError(f'{path} is {value!r}, but must be {allowed}')
+
+
+def _check_type(path: str, value: Any, default: Any) -> None:
+  if isinstance(default, tuple):
+    fine = isinstance(value, tuple) and all(
+        type(v) is type(default[0]) for v in value)
+    kind = f'a tuple of {type(default[0]).__name__}'
+  else:
+    fine = type(value) is type(default)
+    kind = f'of type {type(default).__name__}'
+  if not fine:
+    raise _error(path, value, kind)
+
+
+def _check_limits(path: str, value: Any, limits: Mapping[str, Any]) -> None:
+  """Checks one value against the limits of `setting`."""
+  if 'choices' in limits and value not in limits['choices']:
+    raise _error(path, value, f'one of {", ".join(limits["choices"])}')
+  if isinstance(value, float):
+    if math.isnan(value) or (math.isinf(value) and
+                             not limits.get('infinite', False)):
+      raise _error(path, value, 'a finite number')
+  if 'minimum' in limits and value < limits['minimum']:
+    raise _error(path, value, f'at least {limits["minimum"]}')
+  if 'maximum' in limits and value > limits['maximum']:
+    raise _error(path, value, f'at most {limits["maximum"]}')
+  if 'above' in limits and value <= limits['above']:
+    raise _error(path, value, f'greater than {limits["above"]}')
+  if 'below' in limits and value >= limits['below']:
+    raise _error(path, value, f'less than {limits["below"]}')
+
+
+def _map_leaves(tree: Mapping[str, Any], function: Any) -> Dict[str, Any]:
+  return {
+      key: _map_leaves(value, function)
+      if isinstance(value, dict) else function(value)
+      for key, value in tree.items()
+  }
+
+
+def _encode(value: Any) -> Any:
+  return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _from_mapping(cls: Type[_ConfigT], data: Any, prefix: str) -> _ConfigT:
+  """Builds a dataclass of the tree from JSON data, refusing what it lacks."""
+  if not isinstance(data, dict):
+    raise _error(prefix.rstrip('.') or 'config', data, 'a JSON object')
+  result = cls()
+  for key, value in data.items():
+    path = f'{prefix}{key}'
+    if key not in {f.name for f in dataclasses.fields(result)}:  # type: ignore[arg-type]
+      raise ValueError(unknown_field_message(path))
+    default = getattr(result, key)
+    if dataclasses.is_dataclass(default):
+      value = _from_mapping(type(default), value, f'{path}.')
+    elif isinstance(default, tuple) and isinstance(value, list):
+      value = tuple(value)
+    elif isinstance(default, float) and isinstance(value, str):
+      value = float(value)
+    elif isinstance(default, float) and type(value) is int:
+      value = float(value)
+    if not dataclasses.is_dataclass(default):
+      _check_type(path, value, default)
+    setattr(result, key, value)
+  return result
