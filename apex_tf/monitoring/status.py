@@ -1,0 +1,172 @@
+"""The state of a run as plain records, and as the JSON file `status.json`.
+
+The coordinator keeps them, the learner's process writes them, and everything
+that shows or sums up a run (console, learning curve, summary) reads them.
+"""
+
+import dataclasses
+import json
+from typing import Any, Dict, List, Tuple
+
+# Phases of a run, in order.
+FILLING = 'filling replay'
+LEARNING = 'learning'
+FINAL_EVALUATION = 'final evaluation'
+DONE = 'done'
+PHASES = (FILLING, LEARNING, FINAL_EVALUATION, DONE)
+
+# Values of `stop_reason`, besides the names of the limits in `config.run`.
+INTERRUPTED = 'interrupted'
+FAILED = 'failed'
+
+
+@dataclasses.dataclass
+class ActorReport:
+  """What one actor process last said of itself; counts since its start.
+
+  Attributes:
+    incarnation: tells a restarted actor from its predecessor.
+    agent_steps: actions of all its environments.
+    environment_frames: emulator frames of all its environments.
+    episodes: finished episodes.
+    items_inserted: transitions written to replay.
+    items_refused: transitions dropped for a non-finite or negative priority.
+    insert_wait_seconds: time spent blocked on replay.
+    learner_step: of the variables that it acts with.
+    epsilon_min: smallest exploration of its environments.
+    epsilon_max: largest exploration of its environments.
+    recent_returns: raw returns of its newest episodes, oldest first.
+  """
+  incarnation: str = ''
+  agent_steps: int = 0
+  environment_frames: int = 0
+  episodes: int = 0
+  items_inserted: int = 0
+  items_refused: int = 0
+  insert_wait_seconds: float = 0.0
+  learner_step: int = 0
+  epsilon_min: float = 0.0
+  epsilon_max: float = 0.0
+  recent_returns: List[float] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Evaluation:
+  """One evaluation of one published version of the policy.
+
+  Attributes:
+    learner_step: at which the evaluated variables were published.
+    agent_steps: of all actors when that version was fetched.
+    environment_frames: likewise.
+    wall_seconds: since the run's start, when the evaluation ended.
+    returns: raw return of each finished episode.
+    complete: whether all episodes asked for were finished in time.
+    final: whether it is the evaluation after learning has stopped.
+    mean: of `returns`.
+    std: population standard deviation of `returns`.
+    human_normalized: 100 * (mean - random) / (human - random) in percent; only
+      of Atari games with reference scores, otherwise None.
+  """
+  learner_step: int
+  agent_steps: int
+  environment_frames: int
+  wall_seconds: float
+  returns: List[float]
+  complete: bool
+  final: bool
+  mean: float
+  std: float
+  human_normalized: Any = None
+
+
+@dataclasses.dataclass
+class ReplayStatus:
+  """The prioritized table, as its server describes it.
+
+  Attributes:
+    size: transitions in it.
+    min_size: transitions it needs before it can be sampled.
+    capacity: transitions it can hold.
+    inserts: transitions ever inserted.
+    samples: transitions ever sampled.
+    samples_per_insert: samples since learning began, for each insert since.
+    waiting_side: "learner" or "actors" while its rate limiter blocks one of
+      them, otherwise "".
+    waiting_seconds: for how long it has blocked that side by now.
+    sample_wait_seconds: total time that sampling was ever blocked.
+    insert_wait_seconds: total time that inserting was ever blocked.
+  """
+  size: int = 0
+  min_size: int = 0
+  capacity: int = 0
+  inserts: int = 0
+  samples: int = 0
+  samples_per_insert: float = 0.0
+  waiting_side: str = ''
+  waiting_seconds: float = 0.0
+  sample_wait_seconds: float = 0.0
+  insert_wait_seconds: float = 0.0
+
+
+@dataclasses.dataclass
+class RunStatus:
+  """Everything worth knowing of a run at one moment.
+
+  Attributes:
+    phase: one of `PHASES`.
+    stop_reason: "" while it runs; then the name of the limit in `config.run`
+      that ended it ("target_return", "max_minutes", ...), or "interrupted".
+    wall_seconds: since the learner's start.
+    learning_seconds: since the first learner step; 0 before it.
+    learner_steps: gradient steps.
+    agent_steps: of all actors, past and present.
+    environment_frames: likewise.
+    episodes: likewise.
+    rates: per second, over the last window, by metric name:
+      `learner_steps_per_second`, `samples_per_second`,
+      `agent_steps_per_second`, `frames_per_second`.
+    loss: of the newest learner step.
+    replay: the table.
+    actors: newest report of each actor, by its index as a string.
+    evaluations: oldest first.
+  """
+  phase: str = FILLING
+  stop_reason: str = ''
+  wall_seconds: float = 0.0
+  learning_seconds: float = 0.0
+  learner_steps: int = 0
+  agent_steps: int = 0
+  environment_frames: int = 0
+  episodes: int = 0
+  rates: Dict[str, float] = dataclasses.field(default_factory=dict)
+  loss: float = 0.0
+  replay: ReplayStatus = dataclasses.field(default_factory=ReplayStatus)
+  actors: Dict[str, ActorReport] = dataclasses.field(default_factory=dict)
+  evaluations: List[Evaluation] = dataclasses.field(default_factory=list)
+
+  def to_json(self) -> str:
+    return json.dumps(dataclasses.asdict(self), indent=1)
+
+  @classmethod
+  def from_json(cls, text: str) -> 'RunStatus':
+    """The inverse of `to_json`."""
+    data = json.loads(text)
+    data['replay'] = ReplayStatus(**data['replay'])
+    data['actors'] = {
+        index: ActorReport(**report) for index, report in data['actors'].items()
+    }
+    data['evaluations'] = [Evaluation(**e) for e in data['evaluations']]
+    return cls(**data)
+
+
+def final_evaluation(status: RunStatus) -> Tuple[bool, Any]:
+  """The evaluation that stands for the run.
+
+  Returns:
+    Whether it is of the last published version, and the `Evaluation`: the
+    final one if there is one, else the newest, else None.
+  """
+  for evaluation in reversed(status.evaluations):
+    if evaluation.final:
+      return True, evaluation
+  return False, status.evaluations[-1] if status.evaluations else None
