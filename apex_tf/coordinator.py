@@ -1,0 +1,144 @@
+"""The run as a whole: counts, limits, and when to stop."""
+
+import dataclasses
+import threading
+import time
+from typing import Any, Dict, List
+
+from apex_tf import config as config_lib
+from apex_tf.monitoring import status as status_lib
+
+
+class Coordinator:
+  """Collects what the roles report and decides when the run ends.
+
+  It lives in the learner's process; every role's report is answered with the
+  run's phase, which is how a role learns that the run is over. Reports carry
+  totals, not increments, so that a report that arrives twice changes nothing.
+  """
+
+  def __init__(self, config: config_lib.RunConfig,
+               clock: Any = time.monotonic):
+    """Starts the run's clock.
+
+    Args:
+      config: the limits.
+      clock: seconds, monotonic.
+    """
+    self._config = config
+    self._clock = clock
+    self._start = clock()
+    self._learning_start = 0.0
+    self._lock = threading.Lock()
+    self._phase = status_lib.FILLING
+    self._stop_reason = ''
+    self._learner_steps = 0
+    # Newest report of each incarnation of each actor, by actor index.
+    self._reports: Dict[int, Dict[str, status_lib.ActorReport]] = {}
+    self._evaluations: List[status_lib.Evaluation] = []
+
+  @property
+  def phase(self) -> str:
+    return self._phase
+
+  @property
+  def wall_seconds(self) -> float:
+    """Since the run's start."""
+    return self._clock() - self._start
+
+  def get_phase(self) -> str:
+    """The phase, for roles that only want to know it."""
+    return self._phase
+
+  def get_counts(self) -> Dict[str, float]:
+    """`agent_steps`, `environment_frames`, `wall_seconds` of the run by now."""
+    status = self.status()
+    return {
+        'agent_steps': status.agent_steps,
+        'environment_frames': status.environment_frames,
+        'wall_seconds': status.wall_seconds,
+    }
+
+  def report_actor(self, index: int, report: Dict[str, Any]) -> str:
+    """Takes an actor's totals; an `ActorReport` as a dict. Returns the phase."""
+    parsed = status_lib.ActorReport(**report)
+    with self._lock:
+      self._reports.setdefault(index, {})[parsed.incarnation] = parsed
+    return self.check_limits()
+
+  def report_evaluation(self, evaluation: Dict[str, Any]) -> str:
+    """Takes an `Evaluation` as a dict. Returns the phase."""
+    parsed = status_lib.Evaluation(**evaluation)
+    with self._lock:
+      known = {(e.learner_step, e.final) for e in self._evaluations}
+      if (parsed.learner_step, parsed.final) not in known:
+        self._evaluations.append(parsed)
+      if parsed.final:
+        self._phase = status_lib.DONE
+    return self.check_limits()
+
+  def report_learner(self, learner_steps: int) -> str:
+    """Takes the learner's count. Returns the phase."""
+    with self._lock:
+      self._learner_steps = learner_steps
+      if learner_steps and self._phase == status_lib.FILLING:
+        self._phase = status_lib.LEARNING
+        self._learning_start = self.wall_seconds
+    return self.check_limits()
+
+  def check_limits(self) -> str:
+    """Ends the learning when a limit is reached. Returns the phase."""
+    with self._lock:
+      if self._phase in (status_lib.FILLING, status_lib.LEARNING):
+        reason = self._reached_limit()
+        if reason:
+          self._stop_reason = reason
+          self._phase = status_lib.FINAL_EVALUATION
+      return self._phase
+
+  def finish(self, reason: str = '') -> None:
+    """Ends the run without a final evaluation."""
+    with self._lock:
+      self._stop_reason = self._stop_reason or reason
+      self._phase = status_lib.DONE
+
+  def status(self) -> status_lib.RunStatus:
+    """The run at this moment; rates, loss and replay are the caller's."""
+    with self._lock:
+      everyone = [
+          report for reports in self._reports.values()
+          for report in reports.values()
+      ]
+      return status_lib.RunStatus(
+          phase=self._phase,
+          stop_reason=self._stop_reason,
+          wall_seconds=self.wall_seconds,
+          learning_seconds=(self.wall_seconds - self._learning_start
+                            if self._learning_start else 0.0),
+          learner_steps=self._learner_steps,
+          agent_steps=sum(report.agent_steps for report in everyone),
+          environment_frames=sum(
+              report.environment_frames for report in everyone),
+          episodes=sum(report.episodes for report in everyone),
+          actors={
+              str(index): dataclasses.replace(list(reports.values())[-1])
+              for index, reports in sorted(self._reports.items())
+          },
+          evaluations=list(self._evaluations))
+
+  def _reached_limit(self) -> str:
+    """Name of the limit in `config.run` that is reached, or ""."""
+    config = self._config
+    agent_steps = sum(
+        report.agent_steps for reports in self._reports.values()
+        for report in reports.values())
+    if self._evaluations and self._evaluations[-1].complete and (
+        self._evaluations[-1].mean >= config.target_return):
+      return 'target_return'
+    if 0 < config.max_learner_steps <= self._learner_steps:
+      return 'max_learner_steps'
+    if 0 < config.max_agent_steps <= agent_steps:
+      return 'max_agent_steps'
+    if self.wall_seconds >= 60 * config.max_minutes:
+      return 'max_minutes'
+    return ''

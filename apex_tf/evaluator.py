@@ -1,0 +1,108 @@
+"""The measuring role: an actor without an adder."""
+
+import time
+from typing import Callable, Dict, List, Optional
+
+import numpy as np
+
+from apex_tf import actor as actor_lib
+from apex_tf import environment_loop
+from apex_tf import variables as variables_lib
+from apex_tf.agents import base as agents
+from apex_tf.environments import base as environments
+from apex_tf.environments import scores
+from apex_tf.monitoring import status as status_lib
+
+
+class Evaluator:
+  """Measures one version of the policy at a time.
+
+  Each environment plays a fixed share of the episodes. Taking whichever
+  episodes end first would favour the short ones.
+  """
+
+  def __init__(self, environment: environments.BatchedEnvironment,
+               policy: agents.Policy,
+               variable_client: variables_lib.VariableClient,
+               num_episodes: int, max_seconds: float, game: str = ''):
+    """Initializes an evaluator.
+
+    Args:
+      environment: made for evaluation.
+      policy: the evaluation policy.
+      variable_client: of the policy; the caller decides when it fetches.
+      num_episodes: of one evaluation.
+      max_seconds: after which one ends with the episodes it has.
+      game: Atari game, for the human-normalised score; otherwise "".
+    """
+    self._environment = environment
+    self._variable_client = variable_client
+    # Its own client never fetches: a version is evaluated whole.
+    self._actor = actor_lib.Actor(policy, _FrozenVariables(variable_client))
+    self._max_seconds = max_seconds
+    self._game = game
+    num_environments = environment.num_environments
+    shares = np.full(num_environments, num_episodes // num_environments)
+    shares[:num_episodes % num_environments] += 1
+    self._shares = shares
+
+  def evaluate(self, counts: Dict[str, float], final: bool,
+               keep_going: Callable[[], bool]
+              ) -> Optional[status_lib.Evaluation]:
+    """Plays the episodes with the variables that the policy has now.
+
+    Args:
+      counts: `agent_steps`, `environment_frames`, `wall_seconds` of the run
+        when these variables were fetched.
+      final: whether learning is over.
+      keep_going: asked about once a second; False gives up.
+
+    Returns:
+      The evaluation; None if given up or no episode ended in time.
+    """
+    start = asked = time.monotonic()
+    loop = environment_loop.EnvironmentLoop(self._environment, self._actor)
+    remaining = self._shares.copy()
+    returns: List[float] = []
+    while remaining.any():
+      for episode in loop.step():
+        if remaining[episode.environment]:
+          remaining[episode.environment] -= 1
+          returns.append(episode.episode_return)
+      now = time.monotonic()
+      if now - start > self._max_seconds:
+        break
+      if now - asked > 1.0:
+        asked = now
+        if not keep_going():
+          return None
+    if not returns:
+      return None
+    mean = float(np.mean(returns))
+    return status_lib.Evaluation(
+        learner_step=self._variable_client.learner_step,
+        agent_steps=int(counts['agent_steps']),
+        environment_frames=int(counts['environment_frames']),
+        wall_seconds=counts['wall_seconds'] + time.monotonic() - start,
+        returns=returns,
+        complete=not remaining.any(),
+        final=final,
+        mean=mean,
+        std=float(np.std(returns)),
+        human_normalized=(
+            scores.human_normalized_score(self._game, mean)
+            if self._game else None))
+
+
+class _FrozenVariables(variables_lib.VariableClient):
+  """Shows another client's version and never fetches."""
+
+  def __init__(self, client: variables_lib.VariableClient):
+    self._client = client
+
+  @property
+  def learner_step(self) -> int:
+    return self._client.learner_step
+
+  def update(self) -> None:
+    pass

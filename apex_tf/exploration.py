@@ -1,0 +1,59 @@
+"""How much each environment explores, and epsilon-greedy actions; numpy."""
+
+import numpy as np
+
+
+def epsilon_ladder(num_environments: int, base: float,
+                   alpha: float) -> np.ndarray:
+  """A different, constant epsilon for each environment.
+
+      epsilon_i = base^(1 + i alpha / (N - 1)),  i = 0 .. N - 1
+
+  With N = 1 the only epsilon is `base`. Horgan et al. 2018, section 4.1, with
+  base 0.4 and alpha 7: from 0.4 down to 0.4^8 = 6.55e-4.
+
+  Args:
+    num_environments: N, the environments of all actors.
+    base: epsilon of the first environment.
+    alpha: how much farther than `base` the ladder reaches.
+
+  Returns:
+    `<float64>[num_environments]`, not increasing for base in [0, 1].
+
+  Raises:
+    ValueError: without an environment.
+  """
+  if num_environments < 1:
+    raise ValueError(
+        f'num_environments is {num_environments}, but must be at least 1')
+  exponents = 1 + alpha * np.arange(num_environments) / max(
+      num_environments - 1, 1)
+  return np.power(float(base), exponents)
+
+
+def epsilon_greedy(q_values: np.ndarray, epsilons: np.ndarray,
+                   rng: np.random.Generator) -> np.ndarray:
+  """A uniform action with probability epsilon, else the first of the best.
+
+  The uniform choice is over all actions, the greedy one included. Each call
+  draws the same number of random numbers whatever the values are.
+
+  Args:
+    q_values: `<float>[batch, num_actions]`.
+    epsilons: `<float>[batch]`.
+    rng: the source of randomness; advanced.
+
+  Returns:
+    `<int64>[batch]`.
+
+  Raises:
+    ValueError: shapes that do not agree.
+  """
+  if q_values.ndim != 2 or epsilons.shape != q_values.shape[:1]:
+    raise ValueError(
+        f'q_values has shape {q_values.shape} and epsilons {epsilons.shape}, '
+        'but must be [batch, num_actions] and [batch]')
+  batch_size, num_actions = q_values.shape
+  explores = rng.random(batch_size) < epsilons
+  random_action = rng.integers(num_actions, size=batch_size)
+  return np.where(explores, random_action, np.argmax(q_values, axis=1))

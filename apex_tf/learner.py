@@ -1,0 +1,108 @@
+"""The learning role: batches in, priorities and variables out."""
+
+import time
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from acme import core
+import numpy as np
+import tensorflow as tf
+
+from apex_tf import losses
+from apex_tf import variables as variables_lib
+from apex_tf.agents import base as agents
+from apex_tf.replay import dataset as dataset_lib
+from apex_tf.replay import priorities as priorities_lib
+
+
+class Learner(core.Learner):
+  """An `acme.core.Learner` and `VariableSource` for any agent.
+
+  One step is Algorithm 2 of the paper: a prioritized batch, a gradient step
+  weighted for the sampling, new priorities on their way back, and now and then
+  a snapshot of the variables for the actors.
+  """
+
+  def __init__(self, learner_step: agents.LearnerStep,
+               batches: Iterator[dataset_lib.Batch],
+               priority_writer: priorities_lib.PriorityWriter,
+               importance_exponent: float, publish_period: int):
+    """Initializes a learner that has made no step.
+
+    Args:
+      learner_step: the agent's gradient step.
+      batches: sampled from replay.
+      priority_writer: takes |TD error| back to replay.
+      importance_exponent: beta of the importance weights.
+      publish_period: learner steps between snapshots.
+    """
+    self._learner_step = learner_step
+    self._batches = batches
+    self._priority_writer = priority_writer
+    self._publish_period = publish_period
+    self._publisher = variables_lib.VariablePublisher(
+        learner_step.policy_variables)
+    self._last: Optional[Dict[str, Any]] = None
+    self.num_steps = 0
+    self.batch_wait_seconds = 0.0
+    exponent = tf.constant(importance_exponent, tf.float32)
+
+    @tf.function
+    def update(batch: dataset_lib.Batch) -> agents.LearnerStepOutput:
+      weights = losses.importance_weights(batch.probability, batch.table_size,
+                                          exponent)
+      return learner_step(batch.transition, weights)
+
+    self._update = update
+
+  def step(self) -> None:
+    """One learner step.
+
+    Raises:
+      StopIteration: when there are no more batches.
+    """
+    start = time.monotonic()
+    batch = next(self._batches)
+    self.batch_wait_seconds += time.monotonic() - start
+    output = self._update(batch)
+    self.num_steps += 1
+    self._priority_writer.update(
+        batch.key.numpy(), np.abs(output.td_error.numpy()), self.num_steps)
+    if self.num_steps % self._publish_period == 0:
+      self.publish()
+    self._last = {'batch': batch, 'output': output}
+
+  def publish(self) -> None:
+    """Makes the present variables the newest version."""
+    self._publisher.publish(self.num_steps)
+
+  @property
+  def published_version(self) -> int:
+    """Learner step of the newest snapshot."""
+    return self._publisher.learner_step
+
+  def get_variables(self, names: Sequence[str]) -> List[Any]:
+    """Collections of the newest snapshot; see `variables.VariablePublisher`."""
+    return self._publisher.get_variables(names)
+
+  def metrics(self) -> Dict[str, float]:
+    """Of the newest step, named as in the metrics table; {} before the first.
+
+    `sample_age` counts the learner steps since the policy that acted.
+    """
+    last = self._last
+    if last is None:
+      return {}
+    statistics = self._priority_writer.statistics
+    age = self.num_steps - last['batch'].learner_step.numpy()
+    metrics = {
+        name: float(value) for name, value in last['output'].metrics.items()
+    }
+    metrics.update(
+        sample_age_p50=float(np.percentile(age, 50)),
+        sample_age_p90=float(np.percentile(age, 90)),
+        priority_lag_steps=float(statistics.lag_steps),
+        priority_updates_dropped=float(statistics.dropped),
+        priorities_refused=float(statistics.refused),
+        batch_wait_seconds=self.batch_wait_seconds,
+        published_version=float(self.published_version))
+    return metrics

@@ -1,0 +1,266 @@
+"""The Launchpad graph of a run, and running it.
+
+            variables (versioned snapshot)
+        +-----------------------------------------------+
+        v                                               |
+ environment -> actor -> adder -> REPLAY -> dataset -> learner
+                             ^                              v
+                             +------- priority write-back --+
+ evaluator: an actor without an adder.
+"""
+
+import contextlib
+import io
+import os
+import signal
+import socket
+import threading
+from typing import Any, Dict
+
+from absl import logging
+import launchpad as lp
+from launchpad.nodes import base
+from launchpad.nodes.python import local_multi_processing
+
+from apex_tf import config as config_lib
+from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+
+LAUNCH_TYPES = ('local_mp', 'local_mt')
+
+_POLL_SECONDS = 0.5
+
+
+class _FixedAddress(lp.AbstractAddressBuilder):
+  """The address of a port that the configuration names."""
+
+  def __init__(self, port: int):
+    self._port = port
+
+  def build(self) -> str:
+    return f'localhost:{self._port}'
+
+
+class AddressHandle(base.Handle):
+  """Becomes the `host:port` string of a node in the nodes that use it."""
+
+  def __init__(self, address: lp.Address):
+    self._address = address
+
+  def dereference(self) -> str:
+    return self._address.resolve()
+
+
+class RoleNode(lp.PyNode):
+  """Runs one role and writes down how it ended.
+
+  Launchpad notices that a node failed, but not which one nor why.
+  """
+
+  def __init__(self, role: str, config: config_lib.Config, directory: str,
+               **kwargs: Any):
+    """Initializes a node.
+
+    Args:
+      role: its name in the run directory, such as "actor_3"; a role of the
+        kind "actor" is the function `run_actor` of `apex_tf.roles`.
+      config: of the run.
+      directory: path of the run directory.
+      **kwargs: the function's other arguments, handles among them.
+    """
+    super().__init__(_run_role, role, config, directory, **kwargs)
+
+
+class ServerNode(RoleNode):
+  """A role that others reach at an address."""
+
+  def __init__(self, role: str, config: config_lib.Config, directory: str,
+               port: int, **kwargs: Any):
+    """As `RoleNode`; the function is also given its own `address`.
+
+    Args:
+      role: as in `RoleNode`.
+      config: as in `RoleNode`.
+      directory: as in `RoleNode`.
+      port: to listen on; 0 picks a free one.
+      **kwargs: as in `RoleNode`.
+    """
+    self._address = lp.Address(role)
+    self._port = port
+    super().__init__(role, config, directory,
+                     address=AddressHandle(self._address), **kwargs)
+    self.allocate_address(self._address)
+
+  def create_handle(self) -> AddressHandle:
+    return self._track_handle(AddressHandle(self._address))
+
+  def bind_addresses(self, **kwargs: Any) -> None:
+    if self._port:
+      self._address.bind(_FixedAddress(self._port))
+    else:
+      super().bind_addresses(**kwargs)
+
+
+def _run_role(role: str, config: config_lib.Config, directory: str,
+              **kwargs: Any) -> None:
+  """Runs in the node: the role, with its start and end on record."""
+  run_dir = run_directory.RunDirectory(directory)
+  run_dir.record_start(role)
+  try:
+    # Here and not above: the launcher needs neither TensorFlow nor Reverb.
+    from apex_tf import roles  # pylint: disable=import-outside-toplevel
+    function = getattr(roles, f'run_{metrics_lib.role_kind(role)}')
+    function(config, run_dir, stop=lp.stop_event(), **kwargs)
+  except BaseException as error:
+    logging.exception('%s failed.', role)
+    run_dir.record_failure(role, f'{type(error).__name__}: {error}')
+    raise
+  run_dir.record_stop(role)
+
+
+def make_program(config: config_lib.Config, directory: str) -> lp.Program:
+  """The graph: one replay, one learner, the actors, one evaluator.
+
+  Args:
+    config: validated.
+    directory: path of the run directory.
+
+  Returns:
+    A program whose groups are `replay`, `learner`, `actor`, `evaluator`.
+  """
+  program = lp.Program('apex')
+  with program.group('replay'):
+    replay = program.add_node(
+        ServerNode('replay', config, directory,
+                   port=config.replay.port))
+  with program.group('learner'):
+    learner = program.add_node(
+        ServerNode('learner', config, directory,
+                   port=config.learner.port, replay_address=replay))
+  with program.group('actor'):
+    for index in range(config.actor.num_actors):
+      program.add_node(
+          RoleNode(f'actor_{index}', config, directory,
+                   index=index, replay_address=replay,
+                   learner_address=learner))
+  with program.group('evaluator'):
+    program.add_node(
+        RoleNode('evaluator', config, directory,
+                 learner_address=learner))
+  return program
+
+
+def make_resources() -> Dict[str, local_multi_processing.PythonProcess]:
+  """Environment variables of each group's processes."""
+  common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1'}
+  no_gpu = {**common, 'CUDA_VISIBLE_DEVICES': '-1'}
+  # Many processes share the cores: each acts with one thread.
+  acting = {**no_gpu, 'TF_NUM_INTRAOP_THREADS': '1',
+            'TF_NUM_INTEROP_THREADS': '1', 'OMP_NUM_THREADS': '1'}
+  # On the CPU, oneDNN makes the learner's convolutions 1.6 times as fast.
+  learning = {**common, 'TF_ENABLE_ONEDNN_OPTS': '1'}
+  return {
+      'replay': local_multi_processing.PythonProcess(env=acting),
+      'learner': local_multi_processing.PythonProcess(env=learning),
+      'actor': local_multi_processing.PythonProcess(env=acting),
+      'evaluator': local_multi_processing.PythonProcess(env=acting),
+  }
+
+
+def check_ports(config: config_lib.Config) -> None:
+  """Refuses a port that is taken, which Reverb would share without a word.
+
+  Raises:
+    ValueError: names the field and the port.
+  """
+  if config.replay.port and config.replay.port == config.learner.port:
+    raise ValueError(f'learner.port is {config.learner.port}, but must differ '
+                     'from replay.port')
+  for field, port in (('replay.port', config.replay.port),
+                      ('learner.port', config.learner.port)):
+    if port:
+      with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as listener:
+        # Both families, as the servers do.
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+          listener.bind(('::', port))
+        except OSError as error:
+          raise ValueError(
+              f'{field} is {port}, but must be a free port, or 0 to pick one '
+              f'({error.strerror})') from error
+
+
+class _Watch:
+  """Watches a launched program from a thread, and stops it when it is done.
+
+  Launchpad wants to be stopped by a signal to the launcher; who sent the first
+  one tells an end from an interruption.
+  """
+
+  def __init__(self, directory: run_directory.RunDirectory):
+    self._directory = directory
+    self._ended = threading.Event()
+    self.interrupted = False
+    self.done = False
+    for number in (signal.SIGINT, signal.SIGTERM):
+      signal.signal(number, self._on_signal)
+    self._thread = threading.Thread(target=self._run, daemon=True)
+
+  def start(self) -> None:
+    self._thread.start()
+
+  def close(self) -> None:
+    self._ended.set()
+    self._thread.join()
+
+  def _on_signal(self, number: int, frame: Any) -> None:
+    del number, frame
+    self.interrupted = not self.done
+
+  def _run(self) -> None:
+    while not self._ended.wait(_POLL_SECONDS):
+      status = self._directory.read_status()
+      if status is not None and status.phase == status_lib.DONE:
+        self.done = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        return
+
+
+def run(config: config_lib.Config, directory: run_directory.RunDirectory,
+        launch_type: str, console: console_lib.Console) -> str:
+  """Launches the program and waits until it has ended.
+
+  Args:
+    config: validated.
+    directory: of the run, prepared.
+    launch_type: one of `LAUNCH_TYPES`.
+    console: shows the status meanwhile.
+
+  Returns:
+    How it ended: "" by itself, `status.INTERRUPTED` by a signal, or
+    `status.FAILED` when a node failed.
+  """
+  # A node's log; read by Launchpad's launcher when it is imported.
+  os.environ['LAUNCHPAD_LOGGING_DIR'] = directory.logs_directory
+  watch = _Watch(directory)
+  with contextlib.redirect_stdout(io.StringIO()):
+    manager = lp.launch(
+        make_program(config, directory.path),
+        launch_type=launch_type,
+        terminal='output_to_files',
+        local_resources=make_resources())
+  failed = False
+  watch.start()
+  with console:
+    try:
+      manager.wait()
+    except BaseException as error:  # A node's own, in threads.
+      logging.error('A node failed: %s', error)
+      failed = True
+    manager.wait(raise_error=False)
+  watch.close()
+  if failed:
+    return status_lib.FAILED
+  return status_lib.INTERRUPTED if watch.interrupted else ''

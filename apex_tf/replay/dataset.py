@@ -1,0 +1,139 @@
+"""Sampled batches for the learner.
+
+Buffers between the table and the learner, each small and named:
+
+  in flight   `2 * batch_size` samples requested by each sampler at a time.
+  prefetch    `learner.prefetch_batches` finished batches.
+  fetched     one batch in `BatchFetcher`, so that waiting can be interrupted.
+
+A priority is stale by as long as its sample waits in them.
+"""
+
+import queue
+import threading
+from typing import Callable, Iterator, NamedTuple, Optional
+
+import reverb
+import tensorflow as tf
+
+from apex_tf import config as config_lib
+from apex_tf import types
+from apex_tf.replay import layout
+
+
+class Batch(NamedTuple):
+  """One batch of samples, as tensors.
+
+  Attributes:
+    transition: with observations `<dtype>[batch, stack, *frame]`.
+    key: `<uint64>[batch]`, of the items.
+    probability: `<float64>[batch]`, with which each item was sampled.
+    table_size: `<int64>[batch]`, transitions in replay at that moment.
+    learner_step: `<int64>[batch]`, version of the policy that acted.
+  """
+  transition: types.Transition
+  key: tf.Tensor
+  probability: tf.Tensor
+  table_size: tf.Tensor
+  learner_step: tf.Tensor
+
+
+def make_dataset(address: str,
+                 config: config_lib.LearnerConfig) -> tf.data.Dataset:
+  """Batches sampled by priority, without end.
+
+  Args:
+    address: of the replay server, `host:port`; waits for it to answer.
+    config: batch size, samplers and prefetch.
+
+  Returns:
+    A dataset of `Batch`.
+  """
+  samples = reverb.TrajectoryDataset.from_table_signature(
+      server_address=address,
+      table=layout.TABLE,
+      max_in_flight_samples_per_worker=2 * config.batch_size,
+      num_workers_per_iterator=config.num_samplers)
+  options = tf.data.Options()
+  options.deterministic = True
+  return (samples
+          .batch(config.batch_size, drop_remainder=True)
+          .map(_make_batch)
+          .prefetch(config.prefetch_batches)
+          .with_options(options))
+
+
+def _make_batch(sample: reverb.ReplaySample) -> Batch:
+  item = sample.data
+  return Batch(
+      transition=types.Transition(
+          observation_tm1=item[layout.OBSERVATION_TM1],
+          action_tm1=item[layout.ACTION],
+          n_step_return=item[layout.N_STEP_RETURN],
+          bootstrap_discount=item[layout.BOOTSTRAP_DISCOUNT],
+          observation_t=item[layout.OBSERVATION_T]),
+      key=sample.info.key,
+      probability=sample.info.probability,
+      table_size=sample.info.table_size,
+      learner_step=item[layout.LEARNER_STEP])
+
+
+class BatchFetcher(Iterator[Batch]):
+  """Takes batches from a dataset in a thread, so that a wait has an end.
+
+  A dataset's own `next` blocks in C++ for as long as replay holds it back, and
+  Python's signal handlers with it.
+  """
+
+  def __init__(self, make_dataset_fn: Callable[[], tf.data.Dataset],
+               stop: threading.Event):
+    """Starts to fetch.
+
+    Args:
+      make_dataset_fn: makes a dataset of `Batch`; called in the thread, since
+        it waits for the replay server.
+      stop: ends `next` with StopIteration.
+    """
+    self._stop = stop
+    self._queue: 'queue.Queue[Optional[Batch]]' = queue.Queue(maxsize=1)
+    self._error: Optional[BaseException] = None
+    self._thread = threading.Thread(
+        target=self._fetch, args=(make_dataset_fn,), name='batch_fetcher', daemon=True)
+    self._thread.start()
+
+  def _fetch(self, make_dataset_fn: Callable[[], tf.data.Dataset]) -> None:
+    try:
+      for batch in make_dataset_fn():
+        if not self._put(batch):
+          return
+    except tf.errors.OpError as error:
+      self._error = error
+    self._put(None)
+
+  def _put(self, batch: Optional[Batch]) -> bool:
+    while not self._stop.is_set():
+      try:
+        self._queue.put(batch, timeout=0.5)
+        return True
+      except queue.Full:
+        continue
+    return False
+
+  def __next__(self) -> Batch:
+    """The next batch.
+
+    Raises:
+      StopIteration: once `stop` is set.
+      tf.errors.OpError: that the dataset ended with.
+    """
+    while not self._stop.is_set():
+      try:
+        batch = self._queue.get(timeout=0.2)
+      except queue.Empty:
+        continue
+      if batch is None:
+        break
+      return batch
+    if self._error is not None and not self._stop.is_set():
+      raise self._error
+    raise StopIteration

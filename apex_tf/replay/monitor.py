@@ -1,0 +1,60 @@
+"""What the table says of itself."""
+
+import time
+from typing import Optional
+
+import reverb
+
+from apex_tf import config as config_lib
+from apex_tf.monitoring import status as status_lib
+from apex_tf.replay import layout
+
+
+class ReplayMonitor:
+  """Reads the table's state, and notices which side of it waits.
+
+  Reverb 0.7 tells how many inserts and samples it has let pass, but not whom
+  it holds back; that follows from these counts and the rate limiter's rule.
+  """
+
+  def __init__(self, client: reverb.Client, config: config_lib.ReplayConfig):
+    self._client = client
+    self._config = config
+    self._waiting_side = ''
+    self._waiting_since = 0.0
+
+  def read(self, timeout_seconds: int = 5) -> Optional[status_lib.ReplayStatus]:
+    """The table's state, or None if the server does not answer in time."""
+    try:
+      info = self._client.server_info(timeout=timeout_seconds)[layout.TABLE]
+    except (reverb.DeadlineExceededError, RuntimeError):
+      return None
+    limiter = info.rate_limiter_info
+    inserts = limiter.insert_stats.completed
+    samples = limiter.sample_stats.completed
+    side = self._side(info.current_size, inserts, samples, limiter)
+    now = time.monotonic()
+    if side != self._waiting_side:
+      self._waiting_side, self._waiting_since = side, now
+    learning_inserts = max(1, inserts - self._config.min_size)
+    return status_lib.ReplayStatus(
+        size=info.current_size,
+        min_size=self._config.min_size,
+        capacity=info.max_size,
+        inserts=inserts,
+        samples=samples,
+        samples_per_insert=samples / learning_inserts if samples else 0.0,
+        waiting_side=side,
+        waiting_seconds=now - self._waiting_since if side else 0.0)
+
+  def _side(self, size: int, inserts: int, samples: int,
+            limiter: 'reverb.reverb_types.RateLimiterInfo') -> str:
+    """Whom the rate limiter holds back: "learner", "actors" or nobody."""
+    if size < limiter.min_size_to_sample:
+      return 'learner'
+    error = inserts * limiter.samples_per_insert - samples
+    if error - 1 < limiter.min_diff:
+      return 'learner'
+    if error + limiter.samples_per_insert > limiter.max_diff:
+      return 'actors'
+    return ''

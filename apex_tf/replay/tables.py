@@ -1,0 +1,44 @@
+"""The prioritized table and its server."""
+
+from typing import List
+
+from acme import specs
+import reverb
+
+from apex_tf import config as config_lib
+from apex_tf.replay import layout
+
+
+def make_tables(config: config_lib.ReplayConfig, spec: specs.EnvironmentSpec,
+                limit_ratio: bool = True) -> List[reverb.Table]:
+  """The central replay: sampled by priority^alpha, the oldest removed first.
+
+  The table applies the exponent; what is written to it is |TD error|.
+
+  Args:
+    config: validated, since Reverb aborts the process on some bad numbers.
+    spec: of one environment.
+    limit_ratio: whether the table enforces `samples_per_insert`; a program in
+      one thread keeps the ratio itself, since blocking would be forever.
+
+  Returns:
+    A list with the one table.
+  """
+  limiter: reverb.rate_limiters.RateLimiter
+  if config.samples_per_insert and limit_ratio:
+    limiter = reverb.rate_limiters.SampleToInsertRatio(
+        samples_per_insert=config.samples_per_insert,
+        min_size_to_sample=config.min_size,
+        error_buffer=config.samples_per_insert_tolerance * config.min_size *
+        config.samples_per_insert)
+  else:
+    limiter = reverb.rate_limiters.MinSize(config.min_size)
+  return [
+      reverb.Table(
+          name=layout.TABLE,
+          sampler=reverb.selectors.Prioritized(config.priority_exponent),
+          remover=reverb.selectors.Fifo(),
+          max_size=config.capacity,
+          rate_limiter=limiter,
+          signature=layout.make_signature(spec))
+  ]

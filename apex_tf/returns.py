@@ -1,0 +1,93 @@
+"""Multi-step returns and the priorities that actors give to transitions.
+
+Numpy, because actors compute them outside of any graph. Rewards and discounts
+are those of dm_env: r_t and discount_t come with the observation o_t that
+follows the action a_tm1, and discount_t is 0 at a termination or a life loss,
+else 1.
+"""
+
+from typing import Tuple
+
+import numpy as np
+
+
+def _check_float32(**arrays: np.ndarray) -> None:
+  """Raises ValueError unless all are float32 and of one shape."""
+  shapes = {name: np.shape(array) for name, array in arrays.items()}
+  for name, array in arrays.items():
+    if not isinstance(array, (np.ndarray, np.float32)) or (
+        array.dtype != np.float32):
+      kind = getattr(array, 'dtype', type(array).__name__)
+      raise ValueError(f'{name} is of type {kind}, but must be float32')
+  if len(set(shapes.values())) != 1:
+    raise ValueError(f'the shapes are {shapes}, but must be equal')
+
+
+def n_step_return(rewards: np.ndarray, discounts: np.ndarray,
+                  gamma: float) -> Tuple[np.ndarray, np.ndarray]:
+  """The discounted sum of k rewards, and the discount of the value after them.
+
+      G = sum_{j=1..k} (prod_{i<j} gamma discount_i) r_j
+      bootstrap_discount = prod_{i=1..k} gamma discount_i
+
+  so that G + bootstrap_discount * v(S_k) is the multi-step target from S_0. A
+  discount of 0 cuts both the rewards after it and the bootstrap.
+
+  Horgan et al. 2018, equation of G_t in section 3.1 and appendix F.
+
+  Args:
+    rewards: `<float32>[k]` or `<float32>[k, batch]`, r_1 to r_k, k >= 1.
+    discounts: of the same shape, the environment's discounts 1 to k.
+    gamma: the agent's discount of one agent step.
+
+  Returns:
+    The return and the bootstrap discount, each `<float32>[]` or
+    `<float32>[batch]`.
+
+  Raises:
+    ValueError: other types, shapes that differ, or no reward at all.
+  """
+  _check_float32(rewards=rewards, discounts=discounts)
+  if np.ndim(rewards) not in (1, 2) or not len(rewards):
+    raise ValueError(f'rewards has shape {np.shape(rewards)}, but must be [k] '
+                     'or [k, batch] with k at least 1')
+  continuation = np.cumprod(
+      np.float32(gamma) * discounts, axis=0, dtype=np.float32)
+  # The weight of r_j counts only the discounts before it.
+  weights = np.concatenate([np.ones_like(rewards[:1]), continuation[:-1]])
+  total = np.sum(weights * rewards, axis=0, dtype=np.float32)
+  return np.asarray(total, np.float32), np.asarray(
+      continuation[-1], np.float32)
+
+
+def initial_priority(n_step_return: np.ndarray, bootstrap_discount: np.ndarray,
+                     bootstrap_value: np.ndarray,
+                     action_value: np.ndarray) -> np.ndarray:
+  """The absolute n-step TD error from values that the actor already has.
+
+      p = |G + bootstrap_discount * v(S_t+n) - q(S_t, A_t)|
+
+  The values are those of the actor's network at the time it saw each state:
+  nothing is computed again. For DQN, v(S_t+n) = max_a q(S_t+n, a).
+
+  Horgan et al. 2018, algorithm 1 line 10 and appendix F.
+
+  Args:
+    n_step_return: `<float32>[batch]`, G; any shape that all four share.
+    bootstrap_discount: `<float32>[batch]`.
+    bootstrap_value: `<float32>[batch]`, v(S_t+n).
+    action_value: `<float32>[batch]`, q(S_t, A_t).
+
+  Returns:
+    `<float32>[batch]`, not negative.
+
+  Raises:
+    ValueError: other types, or shapes that differ.
+  """
+  _check_float32(
+      n_step_return=n_step_return,
+      bootstrap_discount=bootstrap_discount,
+      bootstrap_value=bootstrap_value,
+      action_value=action_value)
+  return np.abs(n_step_return + bootstrap_discount * bootstrap_value -
+                action_value)

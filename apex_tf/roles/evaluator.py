@@ -1,0 +1,96 @@
+"""The evaluator process: measures published versions of the policy."""
+
+import dataclasses
+import threading
+import time
+from typing import Any, Callable, Optional
+
+from absl import logging
+import courier
+
+from apex_tf import builder as builder_lib
+from apex_tf import config as config_lib
+from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+from apex_tf.roles import actor as actor_role
+
+ROLE = 'evaluator'
+
+
+def write_metrics(logger: metrics_lib.MetricsLogger,
+                  evaluation: status_lib.Evaluation) -> None:
+  """Writes an evaluation to TensorBoard."""
+  metrics = {
+      'step': evaluation.learner_step,
+      'evaluated_version': evaluation.learner_step,
+      'evaluation_agent_steps': evaluation.agent_steps,
+      'evaluation_return_mean': evaluation.mean,
+      'evaluation_return_std': evaluation.std,
+      'evaluation_return_min': min(evaluation.returns),
+      'evaluation_return_max': max(evaluation.returns),
+      'evaluation_episodes': len(evaluation.returns),
+  }
+  if evaluation.human_normalized is not None:
+    metrics['human_normalized_score'] = evaluation.human_normalized
+  logger.write(metrics)
+
+
+def run_evaluator(config: config_lib.Config,
+                  directory: run_directory.RunDirectory, learner_address: str,
+                  stop: threading.Event) -> None:
+  """Evaluates now and then, and once more when learning is over.
+
+  Args:
+    config: of the run.
+    directory: of the run; TensorBoard logs go there.
+    learner_address: `host:port` of the `LearnerService`.
+    stop: ends the process early.
+  """
+  builder = builder_lib.Builder(config)
+  learner = courier.Client(
+      learner_address, call_timeout=actor_role.CALL_TIMEOUT_SECONDS)
+  parts = builder.make_evaluator(learner)
+  logger = metrics_lib.MetricsLogger(directory.tensorboard_directory(ROLE), ROLE)
+
+  def ask(call: Callable[[], Any]) -> Any:
+    """Repeats a call until it is answered; None once stopped."""
+    while not stop.is_set():
+      try:
+        return call()
+      except Exception as error:  # pylint: disable=broad-except
+        logging.warning('The learner does not answer: %s', error)
+        stop.wait(0.5)
+    return None
+
+  def evaluate(final: bool,
+               keep_going: Callable[[], bool]) -> Optional[str]:
+    """Evaluates the newest version and reports it; the phase it is told."""
+    counts = ask(learner.get_counts)
+    if counts is None or not parts.variable_client.update_and_wait(stop):
+      return None
+    evaluation = parts.evaluator.evaluate(counts, final, keep_going)
+    if evaluation is None:
+      return None
+    logging.info('Version %d: %.1f +- %.1f over %d episodes.',
+                 evaluation.learner_step, evaluation.mean, evaluation.std,
+                 len(evaluation.returns))
+    write_metrics(logger, evaluation)
+    return ask(lambda: learner.report_evaluation(
+        dataclasses.asdict(evaluation)))
+
+  next_time = time.monotonic()
+  while not stop.is_set():
+    phase = ask(learner.get_phase)
+    if phase == status_lib.FINAL_EVALUATION:
+      evaluate(True, lambda: not stop.is_set())
+      break
+    if phase == status_lib.DONE:
+      break
+    if phase == status_lib.LEARNING and time.monotonic() >= next_time:
+      next_time = time.monotonic() + config.evaluator.period_seconds
+      evaluate(False, lambda: not stop.is_set() and ask(learner.get_phase) ==
+               status_lib.LEARNING)
+    stop.wait(0.2)
+  logger.close()
+  parts.environment.close()

@@ -1,0 +1,52 @@
+"""The replay process: a Reverb server and a look at its table."""
+
+import threading
+
+from absl import logging
+import reverb
+
+from apex_tf import builder as builder_lib
+from apex_tf import config as config_lib
+from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.replay import monitor as monitor_lib
+
+ROLE = 'replay'
+
+
+def run_replay(config: config_lib.Config,
+               directory: run_directory.RunDirectory, address: str,
+               stop: threading.Event) -> None:
+  """Serves the prioritized table until `stop` is set.
+
+  Args:
+    config: of the run.
+    directory: of the run.
+    address: `host:port` to serve on.
+    stop: ends the server.
+  """
+  builder = builder_lib.Builder(config)
+  port = int(address.rsplit(':', 1)[1])
+  server = reverb.Server(builder.make_replay_tables(), port=port)
+  logging.info('Replay serves at %s.', address)
+  logger = metrics_lib.MetricsLogger(directory.tensorboard_directory(ROLE), ROLE)
+  monitor = monitor_lib.ReplayMonitor(server.localhost_client(), config.replay)
+  rates = metrics_lib.Rates()
+  while not stop.wait(config.run.metrics_period_seconds):
+    status = monitor.read()
+    if status is None:
+      continue
+    per_second = rates.update({
+        'inserts_per_second': status.inserts,
+        'samples_per_second': status.samples,
+    })
+    logger.write({
+        'step': status.inserts,
+        'replay_size': status.size,
+        'samples_per_insert': status.samples_per_insert,
+        'waiting_side': metrics_lib.WAITING_SIDES[status.waiting_side],
+        'waiting_seconds': status.waiting_seconds,
+        **per_second,
+    })
+  logger.close()
+  server.stop()

@@ -1,0 +1,188 @@
+"""The same run in one process and one Python thread, for debugging.
+
+Every object is the one that the processes use; only who calls whom differs.
+Actions, items and initial priorities are the same for the same seed, until
+Reverb's sampler, which cannot be seeded, draws the first batch.
+"""
+
+import dataclasses
+
+import time
+from typing import Iterator
+
+import reverb
+
+from apex_tf import builder as builder_lib
+from apex_tf import config as config_lib
+from apex_tf import coordinator as coordinator_lib
+from apex_tf import environment_loop
+
+from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+from apex_tf.replay import adder as adder_lib
+from apex_tf.replay import dataset as dataset_lib
+from apex_tf.replay import monitor as monitor_lib
+from apex_tf.roles import actor as actor_role
+from apex_tf.roles import evaluator as evaluator_role
+from apex_tf.roles import learner as learner_role
+
+# Where the configuration leaves the ratio open, one thread has to choose.
+_DEFAULT_SAMPLES_PER_INSERT = 8.0
+
+
+@dataclasses.dataclass
+class _SerialActor:
+  """One actor's parts."""
+  loop: environment_loop.EnvironmentLoop
+  adder: adder_lib.NStepAdder
+  monitor: actor_role.ActorMonitor
+  logger: metrics_lib.MetricsLogger
+
+
+class SerialRun:
+  """A run whose parts take turns."""
+
+  def __init__(self, config: config_lib.Config,
+               directory: run_directory.RunDirectory):
+    """Builds every part, with a replay server inside this process.
+
+    Args:
+      config: validated.
+      directory: of the run, prepared.
+    """
+    self._config = config
+    builder = builder_lib.Builder(config)
+    self._server = reverb.Server(
+        builder.make_replay_tables(limit_ratio=False), port=None)
+    address = f'localhost:{self._server.port}'
+    client = reverb.Client(address)
+    self._monitor = monitor_lib.ReplayMonitor(client, config.replay)
+    self.coordinator = coordinator_lib.Coordinator(config.run)
+    self._priority_writer = builder.make_priority_writer(client)
+    self.learner = builder.make_learner(
+        self._batches(builder, address), self._priority_writer)
+    self._service = learner_role.LearnerService(self.learner, self.coordinator)
+    self._reporter = learner_role.StatusReporter(
+        config, directory, self.coordinator, self.learner, self._monitor)
+    self._actors = [
+        self._make_actor(builder, directory, client, index)
+        for index in range(config.actor.num_actors)
+    ]
+    self._evaluator = builder.make_evaluator(self._service)
+    self._evaluator_logger = metrics_lib.MetricsLogger(
+        directory.tensorboard_directory(evaluator_role.ROLE),
+        evaluator_role.ROLE)
+    self._ratio = (config.replay.samples_per_insert or
+                   _DEFAULT_SAMPLES_PER_INSERT)
+
+  def _batches(self, builder: builder_lib.Builder,
+               address: str) -> Iterator[dataset_lib.Batch]:
+    """Batches; the dataset is made when the first is asked for."""
+    yield from builder.make_dataset(address)
+
+  def _make_actor(self, builder: builder_lib.Builder,
+                  directory: run_directory.RunDirectory,
+                  client: reverb.Client, index: int) -> _SerialActor:
+    policy = builder.make_behavior_policy(index)
+    variable_client = builder.make_variable_client(
+        self._service, policy, asynchronous=False)
+    variable_client.update_now()
+    adder = builder.make_adder(client)
+    loop = environment_loop.EnvironmentLoop(
+        builder.make_environment(index),
+        builder.make_actor(policy, variable_client, adder),
+        self._config.environment.reward_clip)
+    role = f'actor_{index}'
+    return _SerialActor(
+        loop, adder,
+        actor_role.ActorMonitor(loop, adder, policy, variable_client),
+        metrics_lib.MetricsLogger(directory.tensorboard_directory(role), role))
+
+  def act(self) -> None:
+    """One step of every environment of every actor, all of it in replay."""
+    for actor in self._actors:
+      actor.monitor.observe(actor.loop.step())
+      actor.adder.reset()
+
+  def learn(self) -> None:
+    """As many learner steps as the samples-per-insert ratio allows."""
+    inserted = sum(a.adder.statistics.items_inserted for a in self._actors)
+    if inserted < self._config.replay.min_size:
+      return
+    allowed = self._ratio * (inserted - self._config.replay.min_size + 1)
+    phase = self.coordinator.phase
+    while self.learner.num_steps * self._config.learner.batch_size < allowed and (
+        phase in (status_lib.FILLING, status_lib.LEARNING)):
+      self.learner.step()
+      self._priority_writer.flush()
+      phase = self.coordinator.report_learner(self.learner.num_steps)
+
+  def report(self) -> str:
+    """What the roles would report; the phase."""
+    for index, actor in enumerate(self._actors):
+      self.coordinator.report_actor(index, actor.monitor.report())
+    self._reporter.write()
+    return self.coordinator.phase
+
+  def log_actors(self) -> None:
+    """Writes the actors' metrics to TensorBoard."""
+    for actor in self._actors:
+      actor.logger.write(actor.monitor.metrics())
+
+  def evaluate(self, final: bool) -> None:
+    """Evaluates the newest version; when `final`, that ends the run."""
+    self._evaluator.variable_client.update_now()
+    evaluation = self._evaluator.evaluator.evaluate(
+        self.coordinator.get_counts(), final, lambda: True)
+    if evaluation is not None:
+      evaluator_role.write_metrics(self._evaluator_logger, evaluation)
+      self.coordinator.report_evaluation(dataclasses.asdict(evaluation))
+
+  def close(self) -> None:
+    """Closes logs, writers and the server."""
+    self._reporter.write()
+    self._reporter.close()
+    self._evaluator_logger.close()
+    for actor in self._actors:
+      actor.logger.close()
+      actor.adder.close()
+    self._server.stop()
+
+
+def run(config: config_lib.Config, directory: run_directory.RunDirectory,
+        console: console_lib.Console) -> str:
+  """Runs until a limit is reached or Ctrl-C.
+
+  Returns:
+    "" or `status.INTERRUPTED`.
+  """
+  serial = SerialRun(config, directory)
+  learning = (status_lib.FILLING, status_lib.LEARNING)
+  reported_at = logged_at = evaluated_at = time.monotonic()
+  try:
+    while serial.report() in learning:
+      while time.monotonic() - reported_at < 1.0 and (
+          serial.coordinator.check_limits() in learning):
+        serial.act()
+        serial.learn()
+      now = reported_at = time.monotonic()
+      console.update()
+      if now - logged_at >= config.run.metrics_period_seconds:
+        logged_at = now
+        serial.log_actors()
+      if now - evaluated_at >= config.evaluator.period_seconds and (
+          serial.learner.num_steps):
+        serial.evaluate(final=False)
+        evaluated_at = time.monotonic()
+    serial.learner.publish()
+    serial.evaluate(final=True)
+  except KeyboardInterrupt:
+    serial.coordinator.finish()
+    return status_lib.INTERRUPTED
+  finally:
+    serial.coordinator.finish()
+    serial.close()
+    console.close()
+  return ''

@@ -1,0 +1,171 @@
+"""Variables on their way from the learner to the policies."""
+
+import threading
+import time
+from typing import Any, List, Optional, Sequence
+
+from absl import logging
+from acme import core
+import numpy as np
+import tensorflow as tf
+
+# Names that the learner's `get_variables` understands.
+POLICY = 'policy'
+LEARNER_STEP = 'learner_step'
+
+
+class VariablePublisher:
+  """Holds the newest snapshot of a policy's variables.
+
+  A snapshot is one immutable record that is exchanged whole: `publish` never
+  waits for a reader, and a reader never sees parts of two versions.
+  """
+
+  def __init__(self, variables: Sequence[tf.Variable]):
+    """Publishes version 0, the initial variables."""
+    self._variables = list(variables)
+    self.publish(0)
+
+  def publish(self, learner_step: int) -> None:
+    """Copies the variables and makes the copy the newest version."""
+    self._snapshot = {
+        POLICY: [variable.numpy() for variable in self._variables],
+        LEARNER_STEP: np.int64(learner_step),
+    }
+
+  @property
+  def learner_step(self) -> int:
+    """Version of the newest snapshot."""
+    return int(self._snapshot[LEARNER_STEP])
+
+  def get_variables(self, names: Sequence[str]) -> List[Any]:
+    """Collections of one snapshot, as in `acme.core.VariableSource`.
+
+    Raises:
+      ValueError: for a name that is not POLICY or LEARNER_STEP.
+    """
+    snapshot = self._snapshot
+    for name in names:
+      if name not in snapshot:
+        raise ValueError(f'names holds {name!r}, but must hold only '
+                         f'{", ".join(snapshot)}')
+    return [snapshot[name] for name in names]
+
+
+class VariableClient:
+  """Keeps a policy's variables close behind the learner's.
+
+  Asynchronous by default: `update` asks for variables in a thread, and a later
+  `update` copies them when they are there. An unreachable learner is asked
+  again, and the policy acts on with what it has.
+  """
+
+  def __init__(self, source: core.VariableSource,
+               variables: Sequence[tf.Variable], update_period: int,
+               asynchronous: bool = True):
+    """Initializes a client that has fetched nothing yet.
+
+    Args:
+      source: the learner, or a client of it.
+      variables: to be kept up to date.
+      update_period: calls of `update` between fetches.
+      asynchronous: otherwise `update` fetches and copies before it returns.
+    """
+    self._source = source
+    self._variables = list(variables)
+    self._update_period = update_period
+    self._asynchronous = asynchronous
+    self._calls = 0
+    self._request: Optional[threading.Thread] = None
+    self._received: Optional[List[Any]] = None
+    self._failing = False
+    self._updated_at = time.monotonic()
+    self._learner_step = -1
+
+  @property
+  def learner_step(self) -> int:
+    """Version of the variables now in use; -1 before the first."""
+    return self._learner_step
+
+  @property
+  def age_seconds(self) -> float:
+    """Time since variables were last received."""
+    return time.monotonic() - self._updated_at
+
+  def update(self) -> None:
+    """To be called once an agent step; fetches every `update_period` calls."""
+    self._calls += 1
+    if self._received is not None:
+      self._copy()
+    if self._calls >= self._update_period and not self._fetching:
+      self._calls = 0
+      if self._asynchronous:
+        self._request = threading.Thread(target=self._fetch, daemon=True)
+        self._request.start()
+      else:
+        self.update_now()
+
+  def update_now(self) -> None:
+    """Fetches and copies in this thread.
+
+    Raises:
+      Exception: whatever the source raises.
+    """
+    self._received = self._source.get_variables([LEARNER_STEP, POLICY])
+    self._copy()
+
+  def update_and_wait(self, stop: threading.Event) -> bool:
+    """Fetches the newest version now, asking until the learner answers.
+
+    Args:
+      stop: gives up once it is set.
+
+    Returns:
+      Whether variables were received.
+    """
+    while self._fetching and not stop.wait(0.05):
+      pass
+    self._received = None
+    while not stop.is_set():
+      self._request = threading.Thread(target=self._fetch, daemon=True)
+      self._request.start()
+      while self._fetching and not stop.is_set():
+        self._request.join(0.2)
+      if self._received is not None:
+        self._copy()
+        return True
+      stop.wait(0.5)
+    return False
+
+  @property
+  def _fetching(self) -> bool:
+    return self._request is not None and self._request.is_alive()
+
+  def _fetch(self) -> None:
+    try:
+      self._received = self._source.get_variables([LEARNER_STEP, POLICY])
+      self._failing = False
+    except Exception as error:  # pylint: disable=broad-except
+      # Courier raises its own status type for an unreachable server.
+      if not self._failing:
+        logging.warning('The learner sends no variables: %s', error)
+      self._failing = True
+
+  def _copy(self) -> None:
+    """Assigns what was received.
+
+    Raises:
+      ValueError: if it does not fit the policy.
+    """
+    received, self._received = self._received, None
+    if received is None:
+      return
+    learner_step, values = received
+    if len(values) != len(self._variables):
+      raise ValueError(
+          f'the learner sent {len(values)} variables, but the policy has '
+          f'{len(self._variables)}: both need the same configuration')
+    for variable, value in zip(self._variables, values):
+      variable.assign(value)
+    self._learner_step = int(learner_step)
+    self._updated_at = time.monotonic()

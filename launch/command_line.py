@@ -1,0 +1,93 @@
+"""Command lines whose mistakes are one clear line and exit code 2.
+
+absl and ml_collections end with code 1, with a traceback, or notice a missing
+file only when the configuration is first used.
+"""
+
+import glob
+import re
+import sys
+from typing import Callable, List, NoReturn, Sequence
+
+from absl import app
+from absl import flags
+
+from apex_tf import config as config_lib
+
+# Exit code of a command line that is refused.
+USAGE_ERROR = 2
+
+_OVERRIDE = re.compile(r'--?(?:no)?config\.([\w.]+)')
+
+
+def refuse(message: str) -> NoReturn:
+  """Says why in one line on standard error, and exits."""
+  line = ' '.join(message.split())
+  print(f'{sys.argv[0].rsplit("/", 1)[-1]}: {line}', file=sys.stderr)
+  sys.exit(USAGE_ERROR)
+
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
+  """As `absl.app.run`, but with the mistakes of users refused in one line."""
+  app.run(main, flags_parser=parse)
+
+
+def parse(argv: List[str]) -> List[str]:
+  """Parses the flags, `--config` and its overrides among them.
+
+  Args:
+    argv: command line, the program's name first.
+
+  Returns:
+    What is left: the program's name.
+  """
+  if any(arg in ('--help', '-h', '--helpfull', '--helpshort')
+         for arg in argv[1:]):
+    return app.parse_flags_with_usage(argv)
+  if not any(re.match(r'--?config($|=)', arg) for arg in argv[1:]):
+    presets = ', '.join(sorted(glob.glob('configs/[a-z]*.py')))
+    refuse('config is not given, but must be the path of a preset '
+           f'(--config=FILE){": one of " + presets if presets else ""}')
+  known = {path for path, _, _ in config_lib.describe()}
+  for arg in argv[1:]:
+    override = _OVERRIDE.match(arg)
+    if override and override.group(1) not in known:
+      refuse(config_lib.unknown_field_message(override.group(1)))
+  try:
+    rest = flags.FLAGS(argv)
+    # A file that could not be loaded shows only when it is used.
+    flags.FLAGS.config.run  # pylint: disable=pointless-statement
+  except flags.IllegalFlagValueError as error:
+    refuse(_illegal_value(str(error)))
+  except flags.Error as error:
+    refuse(str(error))
+  except OSError:
+    refuse(f'config is {_config_path(argv)!r}, but must be the path of a '
+           'preset that exists, such as configs/cartpole.py')
+  except Exception as error:  # pylint: disable=broad-except
+    # Whatever the preset itself raises: it is the user's Python.
+    refuse(f'config is {_config_path(argv)!r}, which fails to load: '
+           f'{type(error).__name__}: {error}')
+  if len(rest) > 1:
+    refuse(f'{rest[1]!r} is not a flag; flags begin with --')
+  return rest
+
+
+def _config_path(argv: Sequence[str]) -> str:
+  for index, arg in enumerate(argv):
+    name, _, value = arg.lstrip('-').partition('=')
+    if name == 'config':
+      return value or (argv[index + 1] if index + 1 < len(argv) else '')
+  return ''
+
+
+def _illegal_value(message: str) -> str:
+  """Rewrites absl's "flag --config.a.b=x: why" as our errors are written."""
+  match = re.match(r'flag --config\.([\w.]+)=(.*?): ', message)
+  if match:
+    path, value = match.groups()
+    for known, default, _ in config_lib.describe():
+      if known == path:
+        kind = type(default).__name__
+        return f'{path} is {value!r}, but must be of type {kind}'
+  return message

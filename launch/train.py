@@ -1,0 +1,119 @@
+r"""Trains Ape-X: replay, learner, actors and evaluator through Launchpad.
+
+  python -m launch.train --config=configs/cartpole.py --workdir=runs/cartpole
+
+Any field of the configuration can be overridden, as in
+--config.actor.num_actors=8; docs/configuration.md lists the fields.
+"""
+
+import os
+import sys
+from typing import Sequence
+
+from absl import flags
+from absl import logging
+import launchpad  # Defines --lp_launch_type.
+from ml_collections import config_flags
+
+from apex_tf import config as config_lib
+from apex_tf import program
+from apex_tf import validation
+from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import learning_curve
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+from apex_tf.monitoring import summary as summary_lib
+from launch import command_line
+
+FLAGS = flags.FLAGS
+
+config_flags.DEFINE_config_file(
+    'config', None, 'Preset, such as configs/cartpole.py; its fields are '
+    'overridden by --config.section.field=value.')
+flags.DEFINE_string(
+    'workdir', None, 'Run directory, for logs, TensorBoard and results.')
+flags.DEFINE_enum(
+    'resume', 'auto', run_directory.RESUME_CHOICES,
+    'What to do with a run that --workdir already holds: "auto" refuses it, '
+    '"never" moves it aside and starts afresh.')
+flags.DEFINE_bool(
+    'serial', False, 'Run everything in one process and one Python thread, '
+    'without Launchpad, for debugging.')
+FLAGS.set_default('lp_launch_type', 'local_mp')
+
+
+def check_flags(config: config_lib.Config) -> None:
+  """Refuses what cannot run, before anything is started or written."""
+  try:
+    if not FLAGS.workdir:
+      raise ValueError('workdir is not given, but must be the path of a run '
+                       'directory (--workdir=DIR)')
+    if FLAGS.serial and FLAGS['lp_launch_type'].present:
+      raise ValueError(
+          f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must not be given '
+          'together with --serial, which does not use Launchpad')
+    if FLAGS.lp_launch_type not in program.LAUNCH_TYPES:
+      raise ValueError(
+          f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must be one of '
+          f'{", ".join(program.LAUNCH_TYPES)}')
+    validation.validate(config)
+    program.check_ports(config)
+    run_directory.check(FLAGS.workdir, FLAGS.resume)
+  except ValueError as error:
+    command_line.refuse(str(error))
+
+
+def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
+           ended: str) -> int:
+  """Writes the results and says what came out.
+
+  Args:
+    config: of the run.
+    directory: of the run.
+    ended: "", `status.INTERRUPTED` or `status.FAILED`.
+
+  Returns:
+    The exit code.
+  """
+  status = directory.read_status() or status_lib.RunStatus()
+  failure = directory.find_failure() if ended == status_lib.FAILED else None
+  if ended and not (ended == status_lib.INTERRUPTED and status.stop_reason):
+    status.stop_reason = ended
+  directory.write_status(status)
+  learning_curve.write_learning_curve(
+      directory.learning_curve_file, status, config)
+  summary = summary_lib.summarize(status, config)
+  directory.write_summary(summary)
+  print(summary_lib.final_line(summary))
+  print(f'Learning curve: {directory.learning_curve_file}')
+  print(f'TensorBoard:    tensorboard --logdir {directory.tensorboard_root}')
+  if ended == status_lib.FAILED:
+    sys.stdout.flush()
+    print(failure or 'a role failed without a record; see '
+          f'{directory.logs_directory}', file=sys.stderr)
+    return 1
+  return 0
+
+
+def main(argv: Sequence[str]) -> None:
+  del argv
+  config = FLAGS.config
+  check_flags(config)
+  logging.set_verbosity(logging.WARNING)
+  directory = run_directory.prepare(FLAGS.workdir, FLAGS.resume)
+  if directory.moved_aside:
+    print(f'The run that was there is now in {directory.moved_aside}')
+  directory.write_config(config)
+  console = console_lib.Console(config, directory)
+  if FLAGS.serial:
+    # Imports TensorFlow and Reverb, which the launcher does without.
+    from apex_tf import serial  # pylint: disable=import-outside-toplevel
+    ended = serial.run(config, directory, console)
+  else:
+    ended = program.run(config, directory, FLAGS.lp_launch_type, console)
+  sys.exit(finish(config, directory, ended))
+
+
+if __name__ == '__main__':
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  command_line.run(main)
