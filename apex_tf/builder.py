@@ -102,7 +102,9 @@ class Builder:
         source, policy.variables, self.config.actor.sync_period, asynchronous)
 
   def make_dataset(self, replay_address: str) -> tf.data.Dataset:
-    return dataset_lib.make_dataset(replay_address, self.config.learner)
+    return dataset_lib.make_dataset(
+        replay_address, self.config.learner,
+        self.config.replay.importance_exponent)
 
   def make_priority_writer(
       self, client: reverb.Client) -> priorities_lib.PriorityWriter:
@@ -117,7 +119,6 @@ class Builder:
         self.agent.make_learner_step(self._seed(_LEARNER)),
         batches,
         priority_writer,
-        importance_exponent=self.config.replay.importance_exponent,
         publish_period=self.config.learner.publish_period)
 
   def make_evaluator(self, source: core.VariableSource) -> EvaluatorParts:

@@ -5,9 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from acme import core
 import numpy as np
-import tensorflow as tf
 
-from apex_tf import losses
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
 from apex_tf.replay import dataset as dataset_lib
@@ -25,14 +23,13 @@ class Learner(core.Learner):
   def __init__(self, learner_step: agents.LearnerStep,
                batches: Iterator[dataset_lib.Batch],
                priority_writer: priorities_lib.PriorityWriter,
-               importance_exponent: float, publish_period: int):
+               publish_period: int):
     """Initializes a learner that has made no step.
 
     Args:
       learner_step: the agent's gradient step.
       batches: sampled from replay.
       priority_writer: takes |TD error| back to replay.
-      importance_exponent: beta of the importance weights.
       publish_period: learner steps between snapshots.
     """
     self._learner_step = learner_step
@@ -44,15 +41,6 @@ class Learner(core.Learner):
     self._last: Optional[Dict[str, Any]] = None
     self.num_steps = 0
     self.batch_wait_seconds = 0.0
-    exponent = tf.constant(importance_exponent, tf.float32)
-
-    @tf.function
-    def update(batch: dataset_lib.Batch) -> agents.LearnerStepOutput:
-      weights = losses.importance_weights(batch.probability, batch.table_size,
-                                          exponent)
-      return learner_step(batch.transition, weights)
-
-    self._update = update
 
   def step(self) -> None:
     """One learner step.
@@ -63,7 +51,7 @@ class Learner(core.Learner):
     start = time.monotonic()
     batch = next(self._batches)
     self.batch_wait_seconds += time.monotonic() - start
-    output = self._update(batch)
+    output = self._learner_step(batch.transition, batch.importance_weight)
     self.num_steps += 1
     self._priority_writer.update(
         batch.key.numpy(), np.abs(output.td_error.numpy()), self.num_steps)

@@ -44,7 +44,8 @@ def parse(argv: List[str]) -> List[str]:
   if any(arg in ('--help', '-h', '--helpfull', '--helpshort')
          for arg in argv[1:]):
     return app.parse_flags_with_usage(argv)
-  if not any(re.match(r'--?config($|=)', arg) for arg in argv[1:]):
+  if 'config' in flags.FLAGS and not any(
+      re.match(r'--?config($|=)', arg) for arg in argv[1:]):
     presets = ', '.join(sorted(glob.glob('configs/[a-z]*.py')))
     refuse('config is not given, but must be the path of a preset '
            f'(--config=FILE){": one of " + presets if presets else ""}')
@@ -56,7 +57,8 @@ def parse(argv: List[str]) -> List[str]:
   try:
     rest = flags.FLAGS(argv)
     # A file that could not be loaded shows only when it is used.
-    flags.FLAGS.config.run  # pylint: disable=pointless-statement
+    if 'config' in flags.FLAGS:
+      flags.FLAGS.config.run  # pylint: disable=pointless-statement
   except flags.IllegalFlagValueError as error:
     refuse(_illegal_value(str(error)))
   except flags.Error as error:

@@ -2,7 +2,12 @@
 
 import abc
 
+from acme import specs
 import dm_env
+import numpy as np
+
+REWARD_SPEC = specs.Array((), np.float32, name='reward')
+DISCOUNT_SPEC = specs.BoundedArray((), np.float32, 0.0, 1.0, name='discount')
 
 
 class BatchedEnvironment(dm_env.Environment):
@@ -32,3 +37,11 @@ class BatchedEnvironment(dm_env.Environment):
   @abc.abstractmethod
   def num_environments(self) -> int:
     """Environments in the batch."""
+
+  def reward_spec(self) -> specs.Array:
+    """Of one environment: `<float32>[]`."""
+    return REWARD_SPEC
+
+  def discount_spec(self) -> specs.BoundedArray:
+    """Of one environment: `<float32>[]`, from 0 to 1."""
+    return DISCOUNT_SPEC

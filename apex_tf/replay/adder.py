@@ -244,11 +244,12 @@ class NStepAdder(base.Adder):
         self._flush(writer, self._config.max_pending_items)
 
   def _flush(self, writer: reverb.TrajectoryWriter, num_pending: int) -> None:
-    start = time.monotonic()
     while not self._stop.is_set():
+      start = time.monotonic()
       try:
         writer.flush(num_pending, timeout_ms=_FLUSH_TIMEOUT_MS)
         break
       except reverb.DeadlineExceededError:
         continue
-    self.statistics.insert_wait_seconds += time.monotonic() - start
+      finally:  # At each attempt: who looks on sees it while it lasts.
+        self.statistics.insert_wait_seconds += time.monotonic() - start

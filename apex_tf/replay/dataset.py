@@ -17,6 +17,7 @@ import reverb
 import tensorflow as tf
 
 from apex_tf import config as config_lib
+from apex_tf import losses
 from apex_tf import types
 from apex_tf.replay import layout
 
@@ -26,29 +27,44 @@ class Batch(NamedTuple):
 
   Attributes:
     transition: with observations `<dtype>[batch, stack, *frame]`.
+    importance_weight: `<float32>[batch]`, corrects for the prioritized
+      sampling; see `losses.importance_weights`.
     key: `<uint64>[batch]`, of the items.
-    probability: `<float64>[batch]`, with which each item was sampled.
-    table_size: `<int64>[batch]`, transitions in replay at that moment.
     learner_step: `<int64>[batch]`, version of the policy that acted.
   """
   transition: types.Transition
+  importance_weight: tf.Tensor
   key: tf.Tensor
-  probability: tf.Tensor
-  table_size: tf.Tensor
   learner_step: tf.Tensor
 
 
-def make_dataset(address: str,
-                 config: config_lib.LearnerConfig) -> tf.data.Dataset:
+def make_dataset(address: str, config: config_lib.LearnerConfig,
+                 importance_exponent: float) -> tf.data.Dataset:
   """Batches sampled by priority, without end.
 
   Args:
     address: of the replay server, `host:port`; waits for it to answer.
     config: batch size, samplers and prefetch.
+    importance_exponent: beta of the importance weights.
 
   Returns:
     A dataset of `Batch`.
   """
+  def make_batch(sample: reverb.ReplaySample) -> Batch:
+    item = sample.data
+    return Batch(
+        transition=types.Transition(
+            observation_tm1=item[layout.OBSERVATION_TM1],
+            action_tm1=item[layout.ACTION],
+            n_step_return=item[layout.N_STEP_RETURN],
+            bootstrap_discount=item[layout.BOOTSTRAP_DISCOUNT],
+            observation_t=item[layout.OBSERVATION_T]),
+        importance_weight=losses.importance_weights(
+            sample.info.probability, sample.info.table_size,
+            importance_exponent),
+        key=sample.info.key,
+        learner_step=item[layout.LEARNER_STEP])
+
   samples = reverb.TrajectoryDataset.from_table_signature(
       server_address=address,
       table=layout.TABLE,
@@ -58,24 +74,9 @@ def make_dataset(address: str,
   options.deterministic = True
   return (samples
           .batch(config.batch_size, drop_remainder=True)
-          .map(_make_batch)
+          .map(make_batch)
           .prefetch(config.prefetch_batches)
           .with_options(options))
-
-
-def _make_batch(sample: reverb.ReplaySample) -> Batch:
-  item = sample.data
-  return Batch(
-      transition=types.Transition(
-          observation_tm1=item[layout.OBSERVATION_TM1],
-          action_tm1=item[layout.ACTION],
-          n_step_return=item[layout.N_STEP_RETURN],
-          bootstrap_discount=item[layout.BOOTSTRAP_DISCOUNT],
-          observation_t=item[layout.OBSERVATION_T]),
-      key=sample.info.key,
-      probability=sample.info.probability,
-      table_size=sample.info.table_size,
-      learner_step=item[layout.LEARNER_STEP])
 
 
 class BatchFetcher(Iterator[Batch]):

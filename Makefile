@@ -1,0 +1,74 @@
+# The user's and the developer's commands; `make help` lists them.
+
+PYTHON ?= python3.10
+WORKDIR ?= runs/cartpole
+# Further flags of `make run`, such as ARGS=--config.run.max_minutes=2, and of
+# `make test`, such as ARGS=tests/replay.
+ARGS ?=
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+# Written as the very last step of the installation, so that one which broke
+# off half-way does not count.
+INSTALLED := $(VENV)/.installed
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help doctor setup environment run test test-learning check lock clean
+
+help:  ## This list.
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1|\2/p' Makefile | column -t -s '|'
+
+doctor:  ## Is this machine fit? Needs nothing installed but Python.
+	@$(PYTHON) -c '' || { echo \
+	  "make: '$(PYTHON)' does not run. Python 3.10 is needed: install it, or" \
+	  "name it: make PYTHON=/path/to/python3.10 ..." >&2; exit 1; }
+	@$(PYTHON) launch/doctor.py --host
+
+setup: environment  ## Install everything into .venv, once.
+
+# `doctor` comes before an installation but never causes one.
+$(INSTALLED): requirements.lock setup.py | doctor
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	@# pip, setuptools and wheel come first: dm-acme is built from source, and
+	@# with exactly these. pip compiles byte-code whatever
+	@# PYTHONDONTWRITEBYTECODE says, and that matters: see BUILD_NOTES.md.
+	awk '/^[a-z]/ { keep = /^(pip|setuptools|wheel)==/ } keep' \
+	  requirements.lock > $(VENV)/bootstrap.lock
+	$(VENV_PYTHON) -m pip install --require-hashes --no-deps --compile \
+	  -r $(VENV)/bootstrap.lock
+	$(VENV_PYTHON) -m pip install --require-hashes --no-deps --compile \
+	  --no-build-isolation -r requirements.lock
+	$(VENV_PYTHON) -m pip install --no-deps --no-build-isolation --editable .
+	$(VENV_PYTHON) -m pip check
+	touch $(INSTALLED)
+
+environment: $(INSTALLED)
+	@$(VENV_PYTHON) launch/doctor.py --environment
+
+run: doctor environment  ## Train Ape-X DQN on CartPole (WORKDIR=, ARGS=).
+	$(VENV_PYTHON) -m launch.train --config=configs/cartpole.py \
+	  --workdir=$(WORKDIR) --resume=never $(ARGS)
+
+test: doctor environment  ## All tests but the slow learning runs (ARGS=).
+	$(VENV_PYTHON) -m pytest -m 'not learning' $(ARGS)
+
+test-learning: doctor environment  ## The slow learning runs.
+	$(VENV_PYTHON) -m pytest -m learning $(ARGS)
+
+check: environment  ## Linter and type checker.
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m mypy
+
+lock: environment  ## Compile requirements.lock from setup.py (ARGS=--upgrade).
+	CUSTOM_COMPILE_COMMAND='make lock' $(VENV_PYTHON) -m piptools compile \
+	  --quiet --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --extra dev --extra minatar --output-file requirements.lock $(ARGS) setup.py
+
+clean:  ## Remove .venv and all caches; runs/ stays.
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache \
+	  .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

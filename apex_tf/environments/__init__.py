@@ -1,0 +1,13 @@
+"""The environments, as batches in the shape of dm_env, and what they score."""
+
+from apex_tf.environments.base import BatchedEnvironment
+from apex_tf.environments.factory import make_environment
+from apex_tf.environments.factory import make_environment_spec
+from apex_tf.environments.factory import require_discrete_actions
+
+__all__ = [
+    'BatchedEnvironment',
+    'make_environment',
+    'make_environment_spec',
+    'require_discrete_actions',
+]

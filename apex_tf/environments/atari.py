@@ -1,0 +1,270 @@
+"""Atari games, emulated and preprocessed by ALE's vector environment in C++.
+
+The preprocessing is DQN's (Mnih et al. 2015): each action for four emulator
+frames, the maximum over the last two of them, grey, 84 x 84, the last frames
+stacked. Before an episode's first frame the stack holds zeros.
+"""
+
+import difflib
+import os
+from typing import Any, List, Optional
+
+from acme import specs
+import ale_py
+from ale_py import roms
+from ale_py.vector_env import AtariVectorEnv
+import dm_env
+import numpy as np
+
+from apex_tf import config as config_lib
+from apex_tf.environments import base
+from apex_tf.environments import batching
+
+FRAMES_PER_AGENT_STEP = 4
+
+_FRAME_SHAPE = (84, 84)
+_NUM_ACTIONS = 18
+# ROMs that have only games of two and more players.
+_MULTIPLAYER = ('combat', 'joust', 'maze_craze', 'warlords')
+_MAX_NOOPS = 30
+_STICKY_PROBABILITY = 0.25
+# ALE's own limit of an episode: none. (It adds 1 to it, as an int.)
+_NO_LIMIT = 2**30
+
+
+class AtariEnvironment(base.BatchedEnvironment):
+  """A batch of one Atari game, stepped in threads.
+
+  An episode starts with a number of no-ops between 0 and `max_noops`; they
+  count neither as agent steps nor towards the limit of an episode.
+
+  A life loss is the number of lives going down. ALE's own signal for it,
+  `life_loss_info`, is not used: it is one and the same flag as a game over,
+  and hides a truncation that comes with it.
+
+  Truncation is not left to ALE: at its limit, it returns a final observation
+  in which the maximum runs over frames of two steps.
+  """
+
+  frames_per_agent_step = FRAMES_PER_AGENT_STEP
+
+  def __init__(self,
+               game: str,
+               num_environments: int,
+               seed: int,
+               max_episode_steps: int,
+               num_frames_stacked: int = 4,
+               full_action_set: bool = True,
+               repeat_action_probability: float = 0.0,
+               max_noops: int = _MAX_NOOPS,
+               zero_discount_on_life_loss: bool = False,
+               num_threads: Optional[int] = None):
+    """Starts the emulators and their threads.
+
+    Args:
+      game: one of `games()`.
+      num_environments: E.
+      seed: environment i is seeded with (seed + i) modulo 2^31 at the first
+        `reset`, and continues its random sequence from then on.
+      max_episode_steps: agent steps after which an episode is truncated.
+      num_frames_stacked: frames in one observation.
+      full_action_set: all 18 actions, otherwise those the game uses.
+      repeat_action_probability: that one emulator frame repeats the previous
+        action instead (sticky actions, Machado et al. 2018).
+      max_noops: bound of the no-ops before an episode.
+      zero_discount_on_life_loss: a life loss has discount 0, and the episode
+        goes on.
+      num_threads: that emulate; None is one for each environment, and no more
+        than this process has cores.
+
+    Raises:
+      ValueError: an argument out of range.
+    """
+    self._seeds = batching.environment_seeds(seed, num_environments)
+    if num_threads is None:
+      num_threads = min(num_environments, len(os.sched_getaffinity(0)))
+    for name, value in (('max_episode_steps', max_episode_steps),
+                        ('num_threads', num_threads)):
+      if value < 1:
+        raise ValueError(f'{name} is {value}, but must be at least 1')
+    self._max_episode_steps = max_episode_steps
+    self._zero_discount_on_life_loss = zero_discount_on_life_loss
+    # Any, because `close` drops it: only so do its threads end.
+    self._vector: Any = AtariVectorEnv(
+        game,
+        num_environments,
+        num_threads=num_threads,
+        max_num_frames_per_episode=_NO_LIMIT,
+        repeat_action_probability=repeat_action_probability,
+        full_action_space=full_action_set,
+        autoreset_mode='NextStep',
+        img_height=_FRAME_SHAPE[0],
+        img_width=_FRAME_SHAPE[1],
+        stack_num=num_frames_stacked,
+        frameskip=FRAMES_PER_AGENT_STEP,
+        # ALE draws from 0 to noop_max - 1.
+        noop_max=max_noops + 1,
+        reward_clipping=False,
+        use_fire_reset=False)
+    self._observation_spec = _observation_spec(num_frames_stacked)
+    self._action_spec = _action_spec(
+        len(self._vector.ale.get_action_set()))
+    self._was_reset = False
+    # Of each environment at its newest step.
+    self._lives = np.zeros(num_environments, np.int32)
+    self._episode_steps = np.zeros(num_environments, np.int64)
+    self._terminated = np.zeros(num_environments, np.bool_)
+    self._truncated = np.zeros(num_environments, np.bool_)
+
+  @property
+  def num_environments(self) -> int:
+    return len(self._seeds)
+
+  def reset(self) -> dm_env.TimeStep:
+    """Begins an episode in every environment.
+
+    Returns:
+      A batched time step, all FIRST.
+    """
+    observation, info = self._vector.reset(
+        seed=None if self._was_reset else np.array(self._seeds))
+    self._was_reset = True
+    self._lives = info['lives']
+    self._episode_steps[:] = 0
+    self._terminated[:] = False
+    self._truncated[:] = False
+    return batching.first_timestep(observation)
+
+  def step(self, action: np.ndarray) -> dm_env.TimeStep:
+    """Steps every environment, or resets it if its episode has ended.
+
+    Args:
+      action: `<int>[E]`.
+
+    Returns:
+      A batched time step.
+
+    Raises:
+      ValueError: actions of a wrong shape or out of range.
+    """
+    action = batching.check_actions(
+        action, self._action_spec, self.num_environments)
+    if not self._was_reset:
+      return self.reset()
+    observation, reward, terminated, _, info = self._vector.step(
+        action.astype(np.int32))
+    is_first = self._terminated | self._truncated
+    if self._truncated.any():
+      # These games have played on; the others answer as they did above.
+      observation, info = self._vector.reset(
+          options={'reset_mask': self._truncated})
+    lives = info['lives']
+    life_lost = (lives < self._lives) & self._zero_discount_on_life_loss
+    self._lives = lives
+    self._episode_steps = np.where(is_first, 0, self._episode_steps + 1)
+    self._terminated = terminated & ~is_first
+    self._truncated = ~self._terminated & (
+        self._episode_steps >= self._max_episode_steps)
+    return batching.next_timestep(
+        observation, reward, self._terminated, self._truncated, is_first,
+        life_lost)
+
+  def observation_spec(self) -> specs.Array:
+    """Of one environment: `<uint8>[stack, 84, 84]`."""
+    return self._observation_spec
+
+  def action_spec(self) -> specs.DiscreteArray:
+    """Of one environment."""
+    return self._action_spec
+
+  def close(self) -> None:
+    """Ends the emulators and their threads."""
+    self._vector = None
+
+
+def games() -> List[str]:
+  """The names of all games, in snake_case as ALE has them."""
+  return sorted(set(roms.get_all_rom_ids()) - set(_MULTIPLAYER))
+
+
+def make(config: config_lib.EnvironmentConfig, num_environments: int,
+         seed: int, evaluation: bool) -> AtariEnvironment:
+  """A batch of a game under the protocol of the configuration.
+
+  Args:
+    config: of the suite atari.
+    num_environments: E.
+    seed: see `AtariEnvironment`.
+    evaluation: without the signal of a life loss, and with
+      `evaluation_max_episode_frames` instead of `max_episode_frames`.
+
+  Raises:
+    ValueError: names the field, its value and what is allowed.
+  """
+  check(config)
+  max_frames = (config.evaluation_max_episode_frames if evaluation
+                else config.max_episode_frames)
+  max_steps = -(-max_frames // FRAMES_PER_AGENT_STEP)
+  if config.max_episode_steps:
+    max_steps = min(max_steps, config.max_episode_steps)
+  is_apex = config.atari_protocol == 'apex2018'
+  return AtariEnvironment(
+      config.game,
+      num_environments,
+      seed,
+      max_episode_steps=max_steps,
+      num_frames_stacked=config.num_frames_stacked,
+      full_action_set=config.full_action_set,
+      repeat_action_probability=0.0 if is_apex else _STICKY_PROBABILITY,
+      max_noops=_MAX_NOOPS if is_apex else 0,
+      zero_discount_on_life_loss=is_apex and not evaluation)
+
+
+def make_spec(config: config_lib.EnvironmentConfig) -> specs.EnvironmentSpec:
+  """What `make` will give, without starting it.
+
+  Raises:
+    ValueError: names the field, its value and what is allowed.
+  """
+  check(config)
+  num_actions = _NUM_ACTIONS
+  if not config.full_action_set:
+    rom = roms.get_rom_path(config.game)
+    assert rom is not None, config.game
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    emulator = ale_py.ALEInterface()
+    emulator.loadROM(rom)
+    num_actions = len(emulator.getMinimalActionSet())
+  return specs.EnvironmentSpec(
+      observations=_observation_spec(config.num_frames_stacked),
+      actions=_action_spec(num_actions),
+      rewards=base.REWARD_SPEC,
+      discounts=base.DISCOUNT_SPEC)
+
+
+def check(config: config_lib.EnvironmentConfig) -> None:
+  """Checks the fields that only ALE can judge.
+
+  Raises:
+    ValueError: names the field, its value and what is allowed.
+  """
+  known = games()
+  if config.game not in known:
+    close = difflib.get_close_matches(config.game.lower(), known, n=1)
+    hint = f'; did you mean {close[0]}?' if close else ''
+    raise ValueError(
+        f'environment.game is {config.game!r}, but must be one of the '
+        f'{len(known)} games of ALE in snake_case, such as ms_pacman{hint}')
+  if config.atari_protocol == 'machado2018' and not config.full_action_set:
+    raise ValueError(
+        'environment.full_action_set is False, but must be True where '
+        'environment.atari_protocol is machado2018, which plays all 18 actions')
+
+
+def _observation_spec(num_frames_stacked: int) -> specs.Array:
+  return specs.Array((num_frames_stacked, *_FRAME_SHAPE), np.uint8,
+                     name='observation')
+
+
+def _action_spec(num_actions: int) -> specs.DiscreteArray:
+  return specs.DiscreteArray(num_actions, np.int32, name='action')

@@ -1,0 +1,87 @@
+"""How numbers and names of a run are written for people to read."""
+
+import math
+from typing import Optional
+
+from apex_tf import config as config_lib
+
+
+def task_name(config: config_lib.Config) -> str:
+  """What the agent acts in: "CartPole-v1", "Atari Ms Pacman"."""
+  environment = config.environment
+  if environment.suite == 'gymnasium':
+    return environment.id
+  suite = {'atari': 'Atari', 'minatar': 'MinAtar'}.get(
+      environment.suite, environment.suite)
+  return f'{suite} {environment.game.replace("_", " ").title()}'
+
+
+def agent_name(config: config_lib.Config) -> str:
+  """The agent: "Ape-X DQN"."""
+  return f'Ape-X {config.agent.name.upper()}'
+
+
+def count(value: float) -> str:
+  """A number of things: "812", "12,345", "12.3M"; at most seven columns.
+
+  A value that is not finite is written as it is: "nan", "inf".
+  """
+  if not math.isfinite(value):
+    return str(value)
+  for unit, size in (('T', 1e12), ('G', 1e9), ('M', 1e6)):
+    if abs(value) >= size:
+      return f'{value / size:.2f}{unit}'
+  return f'{value:,.0f}'
+
+
+def rate(value: float) -> str:
+  """Things per second: "0.52", "92.1", "3,412"."""
+  if not math.isfinite(value) or abs(value) >= 100:
+    return count(value)
+  return f'{value:.1f}' if abs(value) >= 10 else f'{value:.2f}'
+
+
+def score(value: float) -> str:
+  """A return: "500.0", "-0.25", "12,345"; "nan" if it is not a number."""
+  if not math.isfinite(value):
+    return str(value)
+  if abs(value) >= 1e6:
+    return f'{value:.2e}'
+  if abs(value) >= 10_000:
+    return f'{value:,.0f}'
+  return f'{value:.1f}' if abs(value) >= 10 else f'{value:.2f}'
+
+
+def mean_and_std(mean: float, std: float) -> str:
+  """A mean and its standard deviation: "487.5 ± 12.3"."""
+  size = max(abs(mean), abs(std))
+  if not math.isfinite(size) or size >= 10_000:
+    return f'{score(mean)} ± {score(std)}'
+  return (f'{mean:.1f} ± {std:.1f}' if size >= 10 else
+          f'{mean:.2f} ± {std:.2f}')
+
+
+def target(value: float) -> str:
+  """A return that someone has chosen: "475", "-100", "0.5"."""
+  return f'{value:,g}'
+
+
+def percent(value: Optional[float]) -> str:
+  """A human-normalized score: "93% of human", or "" if there is none."""
+  if value is None or not math.isfinite(value):
+    return ''
+  return f'{value:,.0f}% of human'
+
+
+def duration(seconds: float) -> str:
+  """A time: "45 s", "3 min 20 s", "2 h 05 min"; rounded down."""
+  if not math.isfinite(seconds):
+    return 'ever'
+  whole = max(0, int(seconds))
+  minutes, rest = divmod(whole, 60)
+  hours, minutes = divmod(minutes, 60)
+  if hours:
+    return f'{hours} h {minutes:02d} min'
+  if minutes:
+    return f'{minutes} min {rest:02d} s' if rest else f'{minutes} min'
+  return f'{rest} s'

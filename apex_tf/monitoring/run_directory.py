@@ -1,0 +1,306 @@
+"""The directory that holds everything of one run.
+
+    config.json          the resolved configuration
+    status.json          the run's newest `RunStatus`
+    summary.json         its result, once it has ended
+    learning_curve.png   evaluator return against agent steps and minutes
+    logs/<group>/<index> output of each role's process
+    tensorboard/<role>/  event files of each role
+    roles/<role>.json    whether each role runs, has stopped or has failed
+
+Files are replaced whole, so that a reader never sees half of one.
+"""
+
+import json
+import os
+import tempfile
+import time
+from typing import Any, Dict, List, Optional, Union
+
+from apex_tf import config as config_lib
+from apex_tf.monitoring import role_records
+from apex_tf.monitoring import status as status_lib
+
+RESUME_CHOICES = ('auto', 'never')
+
+
+def replace_file(path: str, data: Union[str, bytes]) -> None:
+  """Writes a file whole, or leaves what was there."""
+  directory, name = os.path.split(path)
+  descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f'.{name}.')
+  try:
+    with os.fdopen(descriptor, 'wb') as file:
+      file.write(data.encode() if isinstance(data, str) else data)
+    os.replace(temporary, path)
+  except BaseException:
+    os.unlink(temporary)
+    raise
+
+
+def _read(path: str) -> Optional[str]:
+  try:
+    with open(path, encoding='utf-8') as file:
+      return file.read()
+  except FileNotFoundError:
+    return None
+
+
+class RunDirectory:
+  """Names and files of one run. It can be pickled and sent to any role."""
+
+  def __init__(self, path: str):
+    """Names a directory, whether it exists or not; see `prepare`."""
+    self.path = _resolve(path)
+    # Where `prepare` has moved a run that was here.
+    self.moved_aside: Optional[str] = None
+
+  @property
+  def config_file(self) -> str:
+    return self._join('config.json')
+
+  @property
+  def status_file(self) -> str:
+    return self._join('status.json')
+
+  @property
+  def summary_file(self) -> str:
+    return self._join('summary.json')
+
+  @property
+  def learning_curve_file(self) -> str:
+    return self._join('learning_curve.png')
+
+  @property
+  def logs_directory(self) -> str:
+    """What `LAUNCHPAD_LOGGING_DIR` is to be."""
+    return self._join('logs')
+
+  @property
+  def tensorboard_root(self) -> str:
+    """What `tensorboard --logdir` is to be."""
+    return self._join('tensorboard')
+
+  @property
+  def roles_directory(self) -> str:
+    return self._join('roles')
+
+  def tensorboard_directory(self, role: str) -> str:
+    """Of the event files of one role, such as "actor_3"."""
+    return os.path.join(self.tensorboard_root, role)
+
+  def log_file(self, role: str) -> str:
+    """Where Launchpad writes the output of a role's process."""
+    group, _, index = role.rpartition('_')
+    if not (group and index.isdigit()):
+      group, index = role, '0'
+    return os.path.join(self.logs_directory, group, index)
+
+  def write_config(self, config: config_lib.Config) -> None:
+    replace_file(self.config_file, config.to_json() + '\n')
+
+  def read_config(self) -> config_lib.Config:
+    """The configuration of the run.
+
+    Raises:
+      FileNotFoundError: there is no run here.
+      ValueError: it is not a configuration of this version.
+    """
+    with open(self.config_file, encoding='utf-8') as file:
+      return config_lib.Config.from_json(file.read())
+
+  def write_status(self, status: status_lib.RunStatus) -> None:
+    replace_file(self.status_file, status.to_json() + '\n')
+
+  def read_status(self) -> Optional[status_lib.RunStatus]:
+    """The newest status, or None if there is none yet."""
+    text = _read(self.status_file)
+    return None if text is None else status_lib.RunStatus.from_json(text)
+
+  def status_age_seconds(self) -> float:
+    """Seconds since the status was written; 0 if there is none yet."""
+    try:
+      return max(0.0, time.time() - os.path.getmtime(self.status_file))
+    except FileNotFoundError:
+      return 0.0
+
+  def write_summary(self, summary: Dict[str, Any]) -> None:
+    """Writes strict JSON.
+
+    Raises:
+      ValueError: a value is NaN or infinite.
+    """
+    replace_file(self.summary_file,
+                 json.dumps(summary, indent=2, allow_nan=False) + '\n')
+
+  def read_summary(self) -> Optional[Dict[str, Any]]:
+    """What `write_summary` wrote, or None if the run has not ended."""
+    text = _read(self.summary_file)
+    return None if text is None else json.loads(text)
+
+  def record_start(self, role: str) -> None:
+    """Called by a role first of all, also when it is started again."""
+    self._record(role, role_records.RUNNING, '')
+
+  def record_stop(self, role: str) -> None:
+    """Called by a role that ends as it should."""
+    self._record(role, role_records.STOPPED, '')
+
+  def record_failure(self, role: str, reason: str) -> None:
+    """Called by a role that ends by an error, with that error."""
+    self._record(role, role_records.FAILED, reason)
+
+  def read_roles(self) -> Dict[str, role_records.RoleRecord]:
+    """The newest record of each role that has started, by role."""
+    try:
+      names = sorted(os.listdir(self.roles_directory))
+    except FileNotFoundError:
+      return {}
+    records = {}
+    for name in names:
+      if name.startswith('.') or not name.endswith('.json'):
+        continue  # A record that is just being written.
+      text = _read(os.path.join(self.roles_directory, name))
+      if text is not None:
+        record = role_records.RoleRecord.from_json(text)
+        records[record.role] = record
+    return records
+
+  def find_failures(self) -> List[role_records.RoleFailure]:
+    """Every role that has failed, the likeliest cause first.
+
+    Those that recorded an error come first, the earliest first; then those
+    whose process has vanished while it was to run.
+    """
+    records = list(self.read_roles().values())
+    failed = sorted((r for r in records if r.state == role_records.FAILED),
+                    key=lambda record: record.time)
+    vanished = [r for r in records if r.vanished()]
+    return [
+        role_records.RoleFailure(
+            record.role, record.reason or role_records.VANISHED_REASON,
+            self.log_file(record.role)) for record in failed + vanished
+    ]
+
+  def find_failure(self) -> Optional[role_records.RoleFailure]:
+    """The first of `find_failures`, or None if no role has failed."""
+    failures = self.find_failures()
+    return failures[0] if failures else None
+
+  def _record(self, role: str, state: str, reason: str) -> None:
+    os.makedirs(self.roles_directory, mode=0o700, exist_ok=True)
+    record = role_records.RoleRecord.of_this_process(role, state, reason)
+    replace_file(os.path.join(self.roles_directory, f'{role}.json'),
+                 record.to_json())
+
+  def _join(self, name: str) -> str:
+    return os.path.join(self.path, name)
+
+
+def check(path: str, resume: str) -> None:
+  """Checks that `prepare` may be called; touches nothing.
+
+  Args:
+    path: of the run directory, existing or not.
+    resume: "auto", or "never" to move aside a run that is there.
+
+  Raises:
+    ValueError: names `workdir` or `resume`, its value and what is allowed.
+  """
+  if resume not in RESUME_CHOICES:
+    raise ValueError(f'resume is {resume!r}, but must be one of '
+                     f'{", ".join(RESUME_CHOICES)}')
+  if not path:
+    raise ValueError("workdir is '', but must be the path of a directory")
+  directory = RunDirectory(path)
+  try:
+    os.lstat(directory.path)
+  except FileNotFoundError:
+    _check_writable(path, _nearest_existing(os.path.dirname(directory.path)))
+    return
+  except (OSError, ValueError) as error:  # Such as a name that is too long.
+    raise _error(path, f'the path of a directory ({error})') from error
+  if not os.path.isdir(directory.path):
+    raise _error(path, 'a directory, not a file')
+  if os.path.lexists(directory.config_file):
+    _check_run(path, directory, resume)
+  elif not os.access(directory.path, os.R_OK | os.X_OK, effective_ids=True):
+    raise _error(path, 'a directory that may be read')
+  elif os.listdir(directory.path):
+    raise _error(path, 'new or empty: it holds files that are not of a run')
+  else:
+    _check_writable(path, directory.path)
+
+
+def prepare(path: str, resume: str) -> RunDirectory:
+  """Makes an empty run directory.
+
+  Args:
+    path: of the run directory; parents are made where they are missing.
+    resume: "auto", or "never" to move a run that is there to `<path>.1`, or
+      `.2` and so on, the first that is free.
+
+  Returns:
+    The directory, of mode 0700 unless it was there and empty; `moved_aside`
+    is where an old run went, or None.
+
+  Raises:
+    ValueError: as `check`, before anything is written.
+  """
+  check(path, resume)
+  directory = RunDirectory(path)
+  try:
+    if os.path.lexists(directory.config_file):
+      directory.moved_aside = _first_free(directory.path)
+      os.rename(directory.path, directory.moved_aside)
+    os.makedirs(os.path.dirname(directory.path), exist_ok=True)
+    if not os.path.isdir(directory.path):
+      os.mkdir(directory.path, mode=0o700)
+    for part in (directory.logs_directory, directory.tensorboard_root,
+                 directory.roles_directory):
+      os.mkdir(part, mode=0o700)
+  except OSError as error:  # What access() does not tell: a full disk, a race.
+    raise _error(path, f'a directory that can be made ({error})') from error
+  return directory
+
+
+def _check_run(path: str, directory: RunDirectory, resume: str) -> None:
+  """Checks a directory that holds a run."""
+  if resume == 'auto':
+    raise ValueError(
+        f'workdir is {path!r}, which already holds a run; choose another, or '
+        'use --resume=never to move it aside')
+  alive = [r for r in directory.read_roles().values() if r.alive()]
+  if alive:
+    who = ', '.join(f'{r.role} is process {r.pid}' for r in alive[:3])
+    raise _error(path, f'of a run that has ended: this one goes on ({who})')
+  _check_writable(path, os.path.dirname(directory.path))
+
+
+def _check_writable(path: str, directory: str) -> None:
+  """Checks that files can be made in a directory that exists."""
+  if not os.path.isdir(directory):
+    raise _error(path, f'in a directory, but {directory} is a file')
+  if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+    raise _error(path, f'writable, but {directory} is not')
+
+
+def _nearest_existing(path: str) -> str:
+  while not os.path.lexists(path):
+    path = os.path.dirname(path)
+  return path
+
+
+def _first_free(path: str) -> str:
+  number = 1
+  while os.path.lexists(f'{path}.{number}'):
+    number += 1
+  return f'{path}.{number}'
+
+
+def _resolve(path: str) -> str:
+  # The shell does not expand the tilde of --workdir=~/runs.
+  return os.path.abspath(os.path.expanduser(path))
+
+
+def _error(path: str, allowed: str) -> ValueError:
+  return ValueError(f'workdir is {path!r}, but must be {allowed}')

@@ -1,0 +1,47 @@
+"""Builds the networks that a configuration asks for."""
+
+from typing import Any
+
+import numpy as np
+import sonnet as snt
+import tensorflow as tf
+
+from apex_tf import config as config_lib
+from apex_tf.networks import dueling
+from apex_tf.networks import torsos
+
+
+def make_q_network(config: config_lib.AgentConfig, num_actions: int,
+                   seed: int) -> snt.Module:
+  """The dueling network of agent.network, as in Horgan et al. 2018, section 4.
+
+  Args:
+    config: its network, hidden_sizes and dueling_hidden_size are read.
+    num_actions: outputs.
+    seed: of the initial weights: equal seeds give equal weights.
+
+  Returns:
+    A module from `<dtype>[batch, stack, *frame]` to
+    `<float32>[batch, num_actions]`.
+
+  Raises:
+    ValueError: an unknown agent.network.
+  """
+  rng = np.random.default_rng(seed)
+  torso = torsos.make_torso(config.network, config.hidden_sizes, rng)
+  return dueling.DuelingQNetwork(
+      num_actions, torso, config.dueling_hidden_size, rng)
+
+
+def create_variables(network: snt.Module, observation_spec: Any) -> None:
+  """Creates a network's variables by one eager call on zeros.
+
+  Args:
+    network: as `make_q_network` builds it.
+    observation_spec: `dm_env.specs.Array` of `<dtype>[stack, *frame]`.
+
+  Raises:
+    ValueError: an observation that does not suit agent.network.
+  """
+  network(tf.zeros((1,) + tuple(observation_spec.shape),
+                   observation_spec.dtype))

@@ -1,0 +1,37 @@
+"""Fixtures that several rooms share: real servers, and patience."""
+
+import time
+from typing import Any, Callable, Iterator, List
+
+import pytest
+import reverb
+
+Serve = Callable[[List[reverb.Table]], reverb.Server]
+WaitUntil = Callable[..., None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+  """Starts real Reverb servers on free ports; stops them after the test."""
+  servers = []
+
+  def start(tables: List[reverb.Table]) -> reverb.Server:
+    servers.append(reverb.Server(tables, port=None))
+    return servers[-1]
+
+  yield start
+  for server in servers:
+    server.stop()
+
+
+@pytest.fixture
+def wait_until() -> WaitUntil:
+  """Waits until a condition holds; fails when it has not within a minute."""
+
+  def wait(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+      assert time.monotonic() < deadline, 'waited in vain'
+      time.sleep(0.01)
+
+  return wait

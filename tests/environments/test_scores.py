@@ -1,0 +1,41 @@
+import statistics
+
+import pytest
+
+from apex_tf.environments import atari
+from apex_tf.environments import scores
+
+
+def test_reproduces_the_published_aggregates_of_apex() -> None:
+  # Horgan et al. 2018, table 1, and R2D2: 434.1 % and 49 games above human.
+  normalized = []
+  for game, reference in scores.REFERENCE_SCORES.items():
+    value = scores.human_normalized_score(game, reference.apex_noop)
+    assert value is not None
+    normalized.append(value)
+  assert len(normalized) == 57
+  assert round(statistics.median(normalized), 1) == 434.1
+  assert sum(value >= 100 for value in normalized) == 49
+
+
+@pytest.mark.parametrize('game, mean_return, percent', [
+    # (20.9 + 20.7) / (14.6 + 20.7), by hand.
+    ('pong', 20.9, 117.85),
+    ('pong', -20.7, 0.0),
+    ('pong', 14.6, 100.0),
+    # (10 - 1.7) / (30.5 - 1.7).
+    ('breakout', 10.0, 28.82),
+])
+def test_human_normalized_score(game: str, mean_return: float,
+                                percent: float) -> None:
+  result = scores.human_normalized_score(game, mean_return)
+  assert result == pytest.approx(percent, abs=0.01)
+
+
+def test_games_without_reference() -> None:
+  assert scores.human_normalized_score('air_raid', 1.0) is None
+  assert scores.human_normalized_score('Pong', 1.0) is None
+
+
+def test_every_game_is_one_of_ale() -> None:
+  assert set(scores.REFERENCE_SCORES) <= set(atari.games())

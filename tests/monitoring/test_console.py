@@ -1,0 +1,122 @@
+"""The live status: in files, in pipes and on a real terminal."""
+
+import fcntl
+import io
+import os
+import pathlib
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+import pytest
+
+from apex_tf.monitoring import console
+from apex_tf.monitoring import run_directory as run_directory_lib
+
+
+def test_lines_without_a_terminal(tmp_path, status, config):
+  directory = run_directory_lib.RunDirectory(str(tmp_path))
+  stream = io.StringIO()
+  shown = console.Console(config, directory, stream)
+  shown.update()
+  directory.write_status(status)
+  shown.update()  # At once: the phase has changed.
+  status.learner_steps += 1
+  directory.write_status(status)
+  shown.update()  # Not yet.
+  shown.close()
+  shown.close()
+  lines = stream.getvalue().splitlines()
+  assert [row.split(',')[0] for row in lines] == [
+      'starting: replay', *['CartPole-v1: learning 3 min 20 s'] * 2]
+  assert '12,346 steps' in lines[2]
+  assert all(t.name != 'console' for t in threading.enumerate())
+
+
+def test_lines_come_periodically_from_a_thread(tmp_path, status, config):
+  directory = run_directory_lib.RunDirectory(str(tmp_path))
+  stream = io.StringIO()
+  with console.Console(config, directory, stream, plain_period_seconds=0.1):
+    for step in range(2):
+      status.learner_steps = step + 1
+      directory.write_status(status)
+      deadline = time.monotonic() + 10
+      while f'learner {step + 1} steps' not in stream.getvalue():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_stream_of_ascii_is_enough(tmp_path, status, config):
+  directory = run_directory_lib.RunDirectory(str(tmp_path))
+  directory.write_status(status)
+  stream = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+  console.Console(config, directory, stream).update()
+  stream.seek(0)
+  assert 'evaluation 490.0 ? 8.2' in stream.read()
+
+
+def test_a_reader_that_has_gone_away_does_not_stop_the_run(
+    tmp_path, status, config):
+  directory = run_directory_lib.RunDirectory(str(tmp_path))
+  directory.write_status(status)
+  reading, writing = os.pipe()
+  os.close(reading)
+  stream = os.fdopen(writing, 'w')
+  with console.Console(config, directory, stream):
+    time.sleep(0.7)
+  with pytest.raises(BrokenPipeError):
+    stream.close()
+
+
+_SHOW = """
+import sys, time
+from apex_tf import config
+from apex_tf.monitoring import console, run_directory
+directory = run_directory.RunDirectory(sys.argv[1])
+with console.Console(config.Config(), directory):
+  time.sleep(1.5)
+  status = directory.read_status()
+  status.learner_steps = 54321
+  directory.write_status(status)
+"""
+
+
+def test_panel_on_a_terminal(tmp_path, status):
+  directory = run_directory_lib.RunDirectory(str(tmp_path))
+  directory.write_status(status)
+  parent, child = pty.openpty()
+  fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 80, 0, 0))
+  environment = {
+      name: value for name, value in os.environ.items()
+      if name not in ('COLUMNS', 'LINES', 'NO_COLOR', 'FORCE_COLOR',
+                      'TTY_COMPATIBLE', 'TTY_INTERACTIVE')}
+  environment.update(TERM='xterm-256color', PYTHONIOENCODING='utf-8')
+  process = subprocess.Popen(
+      [sys.executable, '-c', _SHOW, str(tmp_path)], stdin=child, stdout=child,
+      stderr=child, env=environment, cwd=pathlib.Path(__file__).parents[2])
+  os.close(child)
+  output = b''
+  try:
+    while True:
+      data = os.read(parent, 65536)
+      if not data:
+        break
+      output += data
+  except OSError:  # The other side is closed.
+    pass
+  finally:
+    os.close(parent)
+    assert process.wait(timeout=20) == 0
+  text = output.decode()
+  plain = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', text)
+  assert '12,345 steps' in plain
+  assert '54,321 steps' in plain.rsplit('╭', 1)[1]
+  assert text.count('╭') >= 3  # Drawn again and again, over itself.
+  assert '\x1b[1A' in text
+  # Shown whenever the process might be killed, and at the end.
+  assert text.rfind('\x1b[?25h') > text.rfind('\x1b[?25l')

@@ -1,0 +1,177 @@
+"""What a status looks like: as a panel and as a line."""
+
+import io
+import math
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console as RichConsole
+
+from apex_tf.monitoring import panel
+from apex_tf.monitoring import status as status_lib
+
+
+def _text(renderable, width=80):
+  """What a terminal of that width shows, checked not to overflow."""
+  stream = io.StringIO()
+  RichConsole(file=stream, width=width, force_terminal=False,
+              legacy_windows=False).print(renderable)
+  text = stream.getvalue()
+  assert all(cell_len(row) <= width for row in text.splitlines())
+  assert '…' not in text  # Nothing is cut off.
+  return text
+
+
+def test_panel_while_learning(status, config):
+  text = _text(panel.render(status, config, 'runs/a/tensorboard'))
+  for expected in [
+      'Ape-X DQN · CartPole-v1 · seed 7', 'learning · 3 min 20 s of 5 min',
+      '12,345 steps · 92.1/s · 47,155 samples/s · loss 0.0123',
+      '456,789 steps · 3,412/s · 1,234 episodes',
+      '81,234 of 100,000 · 8.02 samples/insert', 'actor 0 ε 0.00065 to 0.4',
+      '45.0  200.0  499.0  500.0', 'actor 1 ε 0.01 to 0.1', 'no episode yet',
+      '490.0 ± 8.2 over 3 episodes · policy of step 800', 'best 490.0',
+      'target 475', 'tensorboard --logdir runs/a/tensorboard']:
+    assert expected in text
+  assert 'frames/s' not in text  # As many as agent steps.
+  assert 'waited' not in text
+  assert '█' * 19 + '░' * 5 in text  # 81,234 of 100,000 of 24 columns.
+
+
+def test_panel_while_filling(status, config):
+  status.phase = status_lib.FILLING
+  status.learner_steps, status.evaluations = 0, []
+  status.replay = status_lib.ReplayStatus(
+      size=500, min_size=1000, capacity=100_000, waiting_side='learner',
+      waiting_seconds=30.4)
+  text = _text(panel.render(status, config))
+  assert 'filling replay' in text
+  assert '█' * 12 + '░' * 12 + ' 500 of 1,000 to start' in text
+  assert 'learner has waited 30 s: replay 500 of 1,000 items' in text
+  assert 'no evaluation yet · target 475' in text
+  assert 'loss' not in text
+  assert 'tensorboard' not in text
+
+
+def test_panel_of_atari(status, config, evaluation):
+  config.environment.suite, config.environment.game = 'atari', 'ms_pacman'
+  config.run.max_minutes = math.inf
+  config.run.target_return = math.inf
+  config.run.max_learner_steps = 50_000
+  config.run.max_agent_steps = 1_000_000
+  status.environment_frames = 4 * status.agent_steps
+  status.evaluations.append(evaluation(
+      3, [1.0], complete=False, human_normalized=12.4))
+  text = _text(panel.render(status, config))
+  for expected in ['Atari Ms Pacman', '12,345 of 50,000 steps',
+                   '456,789 of 1.00M steps', '3,412 frames/s',
+                   'learning · 3 min 20 s ', '(not all)', '12% of human']:
+    assert expected in text
+  assert 'target' not in text
+
+
+def test_panel_of_a_run_that_has_ended(status, config):
+  status.phase, status.stop_reason = status_lib.DONE, 'target_return'
+  text = _text(panel.render(status, config, age_seconds=100.0))
+  assert 'done · 3 min 20 s of 5 min · target_return' in text
+  assert 'no news' not in text
+
+
+def test_panel_says_that_the_learner_is_silent(status, config):
+  assert 'no news' not in _text(panel.render(status, config, age_seconds=10.0))
+  assert 'no news from the learner for 1 min' in _text(
+      panel.render(status, config, age_seconds=60.0))
+
+
+@pytest.mark.parametrize('width', [40, 60, 80, 200])
+def test_nothing_is_cut_off_whatever_the_numbers(
+    status, config, evaluation, width):
+  config.environment.id = 'AnEnvironment/WithARatherLongName-v17'
+  config.run.max_minutes = 1e6
+  config.run.max_agent_steps = config.run.max_learner_steps = 2 * 10**12
+  status.phase = status_lib.FINAL_EVALUATION
+  status.stop_reason = 'max_learner_steps'
+  status.wall_seconds = 5e7
+  status.learner_steps = status.agent_steps = status.episodes = 10**12
+  status.environment_frames = 4 * 10**12
+  status.loss = -1.23456e-30
+  status.rates = {name: 1.234e8 for name in status.rates}
+  status.replay = status_lib.ReplayStatus(
+      size=10**12, min_size=10**12, capacity=10**12, samples_per_insert=12345.6,
+      waiting_side='actors', waiting_seconds=1e6)
+  status.actors = {
+      str(index): status_lib.ActorReport(
+          epsilon_min=0.00065536, epsilon_max=0.0041943,
+          recent_returns=[-1.5e6, -12_345.0, 1e9, -999.9, math.nan, 123456.0])
+      for index in range(360)}
+  status.evaluations.append(evaluation(
+      3, [-1.5e6] * 200, std=1.2e6, learner_step=10**12, complete=False,
+      human_normalized=-1.2e6))
+  text = panel.render(status, config, '/a/long/path' * 20, age_seconds=1e6)
+  if width >= 80:
+    assert '356 more' in _text(text, width)
+  else:
+    stream = io.StringIO()
+    RichConsole(file=stream, width=width).print(text)
+    rows = stream.getvalue().splitlines()
+    assert all(cell_len(row) <= width for row in rows)
+
+
+@pytest.mark.parametrize('loss', [math.nan, math.inf])
+def test_numbers_that_are_not_finite_are_shown(
+    status, config, evaluation, loss):
+  status.loss = loss
+  status.evaluations = [evaluation(0, [])]
+  text = _text(panel.render(status, config))
+  assert f'loss {loss}' in text
+  assert 'no evaluation yet' in text
+  assert f'loss {loss}' in panel.line(status, config)
+
+
+def test_an_empty_status_is_shown(config):
+  empty = status_lib.RunStatus()
+  assert 'filling replay' in _text(panel.render(empty, config))
+  assert panel.line(empty, config) == (
+      'CartPole-v1: filling replay 0 s, learner 0 steps, actors 0 steps, '
+      'replay 0 of 0')
+
+
+def test_line(status, config):
+  assert panel.line(status, config) == (
+      'CartPole-v1: learning 3 min 20 s, learner 12,345 steps (92.1/s), actors '
+      '456,789 steps (3,412/s), replay 81,234 of 100,000, loss 0.0123, '
+      'evaluation 490.0 ± 8.2 (step 800)')
+  status.replay.waiting_side = 'actors'
+  status.replay.waiting_seconds = 12.0
+  status.phase = status_lib.FINAL_EVALUATION
+  status.stop_reason = 'max_minutes'
+  line = panel.line(status, config, age_seconds=20.0)
+  assert 'final evaluation (max_minutes) 3 min 20 s' in line
+  assert 'actors have waited 12 s: 8.02 samples per insert' in line
+  assert line.endswith('no news from the learner for 20 s')
+  assert '\n' not in line
+
+
+def test_short_waits_are_no_news(status):
+  status.replay.waiting_side, status.replay.waiting_seconds = 'learner', 4.9
+  assert panel.waiting_message(status) == ''
+
+
+def test_starting(config):
+  assert panel.starting_line(config, {}) == (
+      'starting: replay, learner, 2 actors, evaluator')
+  states = {'replay': 'running', 'actor_1': 'running'}
+  assert panel.starting_line(config, states) == (
+      'starting: replay up, learner, actors 1 of 2 up, evaluator')
+  assert 'replay up, learner, actors 1 of 2 up' in _text(
+      panel.render_starting(config, states))
+
+
+def test_blocks(evaluation):
+  evaluations = [evaluation(i, [mean]) for i, mean in enumerate(
+      [0.0, 7.0, 15.0])]
+  # Two lines of eight eighths: lowest is one eighth, highest sixteen.
+  assert panel.blocks(evaluations, 5, 2) == ['    █', '▁▁███']
+  assert panel.blocks(evaluations[:1], 5, 2) == []
+  flat = [evaluation(i, [3.0]) for i in range(2)]
+  assert panel.blocks(flat, 3, 1) == ['▁▁▁']
