@@ -10,7 +10,6 @@
 """
 
 import contextlib
-import io
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from typing import Any, Dict
 
 from absl import logging
 import launchpad as lp
+from launchpad.launch.run_locally import launch_local_output_to_files
 from launchpad.nodes import base
 from launchpad.nodes.python import local_multi_processing
 
@@ -242,25 +242,27 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
     How it ended: "" by itself, `status.INTERRUPTED` by a signal, or
     `status.FAILED` when a node failed.
   """
-  # A node's log; read by Launchpad's launcher when it is imported.
-  os.environ['LAUNCHPAD_LOGGING_DIR'] = directory.logs_directory
+  # Launchpad reads $LAUNCHPAD_LOGGING_DIR when it is imported, which is before
+  # the run directory is known.
+  launch_local_output_to_files._LOGGING_DIR = directory.logs_directory  # pylint: disable=protected-access
   watch = _Watch(directory)
-  with contextlib.redirect_stdout(io.StringIO()):
-    manager = lp.launch(
-        make_program(config, directory.path),
-        launch_type=launch_type,
-        terminal='output_to_files',
-        local_resources=make_resources())
   failed = False
-  watch.start()
-  with console:
-    try:
-      manager.wait()
-    except BaseException as error:  # A node's own, in threads.
-      logging.error('A node failed: %s', error)
-      failed = True
-    manager.wait(raise_error=False)
-  watch.close()
+  with console, open(directory.launcher_log_file, 'w', encoding='utf-8') as log:
+    # What Launchpad prints would run into the console's panel.
+    with contextlib.redirect_stdout(log):
+      manager = lp.launch(
+          make_program(config, directory.path),
+          launch_type=launch_type,
+          terminal='output_to_files',
+          local_resources=make_resources())
+      watch.start()
+      try:
+        manager.wait()
+      except BaseException as error:  # In threads, a node's own.
+        logging.info('A node failed: %s', error)
+        failed = True
+      manager.wait(raise_error=False)
+    watch.close()
   if failed:
     return status_lib.FAILED
   return status_lib.INTERRUPTED if watch.interrupted else ''

@@ -6,12 +6,14 @@ time; nothing of `apex_tf` computes anything here.
 
 import dataclasses
 import math
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+import threading
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import dm_env
 import numpy as np
 import reverb
 
+from apex_tf import config as config_lib
 from apex_tf.replay import adder as adder_lib
 from apex_tf.replay import layout
 from tests import scripted_environment
@@ -81,6 +83,17 @@ def expected_items(script: scripted_environment.Script, calls: Calls,
 def writable(items: Sequence[Item]) -> List[Item]:
   """Those with a priority that a table survives."""
   return [item for item in items if math.isfinite(item.priority)]
+
+
+def make_adder(client: reverb.Client, script: scripted_environment.Script,
+               n_step: int = 3, discount: float = 0.99,
+               reward_clip: float = 0.0, flush_period: int = 5,
+               stop: Optional[threading.Event] = None,
+               **replay: Any) -> adder_lib.NStepAdder:
+  """An adder for all environments of a script; `replay` is its config."""
+  return adder_lib.NStepAdder(
+      client, len(script.episodes), script.num_stacked, n_step, discount,
+      reward_clip, config_lib.ReplayConfig(**replay), flush_period, stop)
 
 
 def play(environment: scripted_environment.ScriptedEnvironment,

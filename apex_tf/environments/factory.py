@@ -79,7 +79,8 @@ def _make_one(config: config_lib.EnvironmentConfig) -> gymnasium.Env:
     gymnasium_vector.check_spaces(environment)
   except ValueError as error:
     environment.close()
-    raise _refusal(config, f'a task with other spaces: {error}') from error
+    raise _refusal(config, 'a task with supported spaces: '
+                   f'{_one_line(error)}') from error
   return environment
 
 

@@ -95,6 +95,11 @@ class RunDirectory:
       group, index = role, '0'
     return os.path.join(self.logs_directory, group, index)
 
+  @property
+  def launcher_log_file(self) -> str:
+    """What Launchpad itself prints."""
+    return os.path.join(self.logs_directory, 'launcher')
+
   def write_config(self, config: config_lib.Config) -> None:
     replace_file(self.config_file, config.to_json() + '\n')
 

@@ -162,7 +162,8 @@ def run_learner(config: config_lib.Config,
   try:
     while not learning_over.is_set():
       learner.step()
-      coordinator.report_learner(learner.num_steps)
+      if coordinator.report_learner(learner.num_steps) != status_lib.LEARNING:
+        break
   except StopIteration:
     pass
   learner.publish()

@@ -16,7 +16,7 @@ FIRST, MID, LAST = dm_env.StepType
 
 class _Step(NamedTuple):
   step_type: int
-  reward: float
+  reward: Any
   discount: float
   frame: Any
 
@@ -146,7 +146,7 @@ class _Counter(gymnasium.Env):
 
   action_space = gymnasium.spaces.Discrete(3, start=-1)
 
-  def __init__(self, space: gymnasium.Space, end: int = 4,
+  def __init__(self, space: Any, end: int = 4,
                terminated: bool = True, truncated: bool = False):
     self.observation_space = space
     self._end, self._flags = end, (terminated, truncated)

@@ -32,6 +32,17 @@ def test_human_normalized_score(game: str, mean_return: float,
   assert result == pytest.approx(percent, abs=0.01)
 
 
+def test_human_starts() -> None:
+  # Horgan et al. 2018, appendix.
+  expected = {
+      'pong': 18.7, 'breakout': 756.5, 'seaquest': 377179.8, 'qbert': 380152.1,
+      'ms_pacman': 6135.4, 'space_invaders': 50699.3, 'freeway': 29.0,
+      'beam_rider': 72233.7}
+  assert expected == {
+      game: scores.REFERENCE_SCORES[game].apex_human_starts
+      for game in expected}
+
+
 def test_games_without_reference() -> None:
   assert scores.human_normalized_score('air_raid', 1.0) is None
   assert scores.human_normalized_score('Pong', 1.0) is None

@@ -33,15 +33,6 @@ def _make_table(script: Script, rate_limiter: Any = None) -> reverb.Table:
       signature=layout.make_signature(environment.spec()))
 
 
-def _make_adder(client: reverb.Client, script: Script, n_step: int = 3,
-                discount: float = 0.99, reward_clip: float = 0.0,
-                flush_period: int = 5, stop: Any = None,
-                **replay: Any) -> adder_lib.NStepAdder:
-  return adder_lib.NStepAdder(
-      client, len(script.episodes), script.num_stacked, n_step, discount,
-      reward_clip, config_lib.ReplayConfig(**replay), flush_period, stop)
-
-
 def _read_all(client: reverb.Client) -> List[transition_oracle.Stored]:
   size = client.server_info(timeout=10)[layout.TABLE].current_size
   return transition_oracle.sample(client, size) if size else []
@@ -113,7 +104,7 @@ def test_items_are_those_of_brute_force(
   script = Script(episodes, num_stacked, repeats_first)
   client = clients[num_stacked]
   client.reset(layout.TABLE)
-  adder = _make_adder(client, script, n_step, discount, reward_clip,
+  adder = transition_oracle.make_adder(client, script, n_step, discount, reward_clip,
                       flush_period, chunk_length=chunk_length)
   calls = transition_oracle.play(
       scripted_environment.ScriptedEnvironment(script), adder, num_calls, seed,
@@ -130,7 +121,7 @@ def test_float_frames_of_long_episodes(serve):
       [[Episode((1.0,) * 300, terminates=False)], [Episode((1.0,) * 40)]],
       dtype=np.float32, frame_size=7)
   client = serve([_make_table(script)]).localhost_client()
-  adder = _make_adder(client, script)
+  adder = transition_oracle.make_adder(client, script)
   calls = transition_oracle.play(
       scripted_environment.ScriptedEnvironment(script), adder, 500)
   adder.reset()
@@ -142,7 +133,7 @@ def test_one_episode_by_hand(serve):
   """Rewards 1, 5, -2 clipped at 2, a life lost with the second; n = 2."""
   script = Script([[Episode((1.0, 5.0, -2.0), False, life_losses=(1,))]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = _make_adder(client, script, n_step=2, discount=0.5, reward_clip=2.0)
+  adder = transition_oracle.make_adder(client, script, n_step=2, discount=0.5, reward_clip=2.0)
   environment = scripted_environment.ScriptedEnvironment(script)
   adder.add_first(environment.reset())
   for number, (action_value, bootstrap_value) in enumerate(
@@ -169,7 +160,7 @@ def test_a_reward_that_is_not_finite_is_refused(serve, reward, reward_clip,
                                                 inserted):
   script = Script([[Episode((0.5, reward, 0.5))]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = _make_adder(client, script, n_step=1, reward_clip=reward_clip)
+  adder = transition_oracle.make_adder(client, script, n_step=1, reward_clip=reward_clip)
   transition_oracle.play(
       scripted_environment.ScriptedEnvironment(script), adder, 8)
   adder.reset()
@@ -182,7 +173,7 @@ def test_a_reward_that_is_not_finite_is_refused(serve, reward, reward_clip,
 def test_minimum_priority_is_a_floor(serve):
   script = Script([[Episode((0.0,) * 9)]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = _make_adder(client, script, n_step=1, minimum_priority=0.25)
+  adder = transition_oracle.make_adder(client, script, n_step=1, minimum_priority=0.25)
   transition_oracle.add_known_priorities(adder, [0.0, 0.1, 0.25, 0.5, 1e-30])
   assert [s.info.priority for s in _read_all(client)] == [
       0.25, 0.25, 0.25, 0.5, 0.25]
@@ -193,7 +184,7 @@ def test_minimum_priority_is_a_floor(serve):
 def test_statistics_keep_the_newest_priorities_only(serve):
   script = Script([[Episode((0.0,) * 9)]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = _make_adder(client, script, n_step=1)
+  adder = transition_oracle.make_adder(client, script, n_step=1)
   transition_oracle.add_known_priorities(adder, range(1, 1201))
   assert adder.statistics.items_inserted == 1200
   assert adder.statistics.priorities == list(range(201, 1201))
@@ -203,7 +194,7 @@ def test_statistics_keep_the_newest_priorities_only(serve):
 def test_add_needs_extras(serve):
   script = Script([[Episode((0.0,) * 9)]])
   environment = scripted_environment.ScriptedEnvironment(script)
-  adder = _make_adder(serve([_make_table(script)]).localhost_client(), script)
+  adder = transition_oracle.make_adder(serve([_make_table(script)]).localhost_client(), script)
   adder.add_first(environment.reset())
   action = np.zeros(1, np.int32)
   with pytest.raises(ValueError, match='extras is None'):
@@ -220,12 +211,16 @@ def _blocked_adder(serve: Any, wait_until: Any) -> Any:
   limiter = reverb.rate_limiters.Queue(_FULL)  # Full with ten items.
   client = serve([_make_table(script, limiter)]).localhost_client()
   stop = threading.Event()
-  adder = _make_adder(
+  adder = transition_oracle.make_adder(
       client, script, n_step=3, flush_period=_FLUSH_PERIOD, stop=stop,
       max_pending_items=_MAX_PENDING)
   environment = scripted_environment.ScriptedEnvironment(script)
-  thread = threading.Thread(
-      target=transition_oracle.play, args=(environment, adder, 200))
+
+  def play() -> None:
+    transition_oracle.play(environment, adder, 200)
+    adder.reset()
+
+  thread = threading.Thread(target=play, daemon=True)
   thread.start()
   wait_until(lambda: adder.statistics.insert_wait_seconds > 1.0)
   return client, adder, thread, stop
@@ -256,7 +251,6 @@ def test_a_blocked_adder_goes_on_when_items_are_sampled(serve, wait_until):
   seen = 0
   while thread.is_alive():
     seen += len(_read_all(client))
-  adder.reset()
   seen += len(_read_all(client))
   assert seen == adder.statistics.items_inserted > 300
   waited = adder.statistics.insert_wait_seconds
@@ -272,7 +266,7 @@ def test_a_frame_is_stored_once(tmp_path):
       [_make_table(script)], port=None,
       checkpointer=reverb.checkpointers.DefaultCheckpointer(str(tmp_path)))
   client = server.localhost_client()
-  adder = _make_adder(client, script, n_step=3)
+  adder = transition_oracle.make_adder(client, script, n_step=3)
   transition_oracle.play(
       scripted_environment.ScriptedEnvironment(script), adder, num_calls)
   adder.reset()

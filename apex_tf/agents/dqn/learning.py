@@ -59,10 +59,14 @@ class DQNLearnerStep(base.LearnerStep):
   def policy_variables(self) -> Sequence[tf.Variable]:
     return self.online.trainable_variables
 
-  @tf.function
   def __call__(self, transition: types.Transition,
                importance_weights: tf.Tensor) -> base.LearnerStepOutput:
-    """Updates the variables with one batch, as one `tf.function`.
+    """Updates the variables with one batch.
+
+    The update is one `tf.function`; the copy into the target is made beside it,
+    once a period. In TensorFlow 2.8 a graph that calls other graphs, as
+    `tf.cond` would, now and then loses them in a process that also samples
+    from Reverb ("Op type not registered 'cond_true_...'").
 
     A new batch size or dtype traces a new graph.
 
@@ -80,6 +84,15 @@ class DQNLearnerStep(base.LearnerStep):
     Raises:
       ValueError: a tensor of another rank or dtype.
     """
+    output = self._update(transition, importance_weights)
+    if self.num_steps.numpy() % self._target_update_period == 0:
+      self._copy_into_target()
+    return output
+
+  @tf.function
+  def _update(self, transition: types.Transition,
+              importance_weights: tf.Tensor) -> base.LearnerStepOutput:
+    """The graph of `__call__`."""
     q_t_selector = self.online(transition.observation_t)
     q_t_target = self.target(transition.observation_t)
     parameters = self.online.trainable_variables
@@ -97,10 +110,7 @@ class DQNLearnerStep(base.LearnerStep):
         gradients, self._max_gradient_norm, use_norm=gradient_norm)
     self.optimizer.apply(gradients)
 
-    num_steps = self.num_steps.assign_add(1)
-    tf.cond(
-        tf.equal(num_steps % self._target_update_period, 0),
-        self._copy_into_target, lambda: None)
+    self.num_steps.assign_add(1)
 
     qa_tm1 = tf.gather(
         q_tm1, tf.cast(transition.action_tm1, tf.int32), batch_dims=1)
