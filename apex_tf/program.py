@@ -217,12 +217,13 @@ class _Watch:
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del number, frame
-    self.interrupted = not self.done
+    self.interrupted = self.interrupted or not self.done
 
   def _run(self) -> None:
     while not self._ended.wait(_POLL_SECONDS):
       status = self._directory.read_status()
-      if status is not None and status.phase == status_lib.DONE:
+      if status is not None and status.phase == status_lib.DONE and (
+          not self.interrupted):
         self.done = True
         os.kill(os.getpid(), signal.SIGTERM)
         return

@@ -97,9 +97,11 @@ class BatchFetcher(Iterator[Batch]):
     """
     self._stop = stop
     self._queue: 'queue.Queue[Optional[Batch]]' = queue.Queue(maxsize=1)
-    self._error: Optional[BaseException] = None
+    self._error: Optional[Exception] = None
+    self._ended = False
     self._thread = threading.Thread(
-        target=self._fetch, args=(make_dataset_fn,), name='batch_fetcher', daemon=True)
+        target=self._fetch, args=(make_dataset_fn,), name='batch_fetcher',
+        daemon=True)
     self._thread.start()
 
   def _fetch(self, make_dataset_fn: Callable[[], tf.data.Dataset]) -> None:
@@ -107,8 +109,8 @@ class BatchFetcher(Iterator[Batch]):
       for batch in make_dataset_fn():
         if not self._put(batch):
           return
-    except tf.errors.OpError as error:
-      self._error = error
+    except Exception as error:  # pylint: disable=broad-except
+      self._error = error  # Raised by `next`, in the learner's thread.
     self._put(None)
 
   def _put(self, batch: Optional[Batch]) -> bool:
@@ -124,17 +126,17 @@ class BatchFetcher(Iterator[Batch]):
     """The next batch.
 
     Raises:
-      StopIteration: once `stop` is set.
-      tf.errors.OpError: that the dataset ended with.
+      StopIteration: once `stop` is set, or where the dataset ends.
+      Exception: that making the dataset or reading it ended with.
     """
-    while not self._stop.is_set():
+    while not self._stop.is_set() and not self._ended:
       try:
         batch = self._queue.get(timeout=0.2)
       except queue.Empty:
         continue
-      if batch is None:
-        break
-      return batch
+      if batch is not None:
+        return batch
+      self._ended = True
     if self._error is not None and not self._stop.is_set():
       raise self._error
     raise StopIteration

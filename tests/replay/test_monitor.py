@@ -1,0 +1,134 @@
+"""What the monitor says of real tables whose sides really wait."""
+
+import threading
+
+import pytest
+import reverb
+
+from apex_tf import config as config_lib
+from apex_tf.replay import dataset as dataset_lib
+from apex_tf.replay import layout
+from apex_tf.replay import monitor as monitor_lib
+from apex_tf.replay import tables
+from tests import scripted_environment
+from tests import transition_oracle
+
+_SCRIPT = scripted_environment.Script([[
+    scripted_environment.Episode((0.0,))]])
+
+
+def _make(serve, **fields):
+  config = config_lib.ReplayConfig(**{
+      'capacity': 50, 'min_size': 10, 'samples_per_insert_tolerance': 0.5,
+      **fields})
+  spec = scripted_environment.ScriptedEnvironment(_SCRIPT).spec()
+  server = serve(tables.make_tables(config, spec))
+  client = server.localhost_client()
+  return server, client, monitor_lib.ReplayMonitor(client, config)
+
+
+def _fill(client, count, stop=None):
+  adder = transition_oracle.make_adder(
+      client, _SCRIPT, n_step=1, flush_period=1, stop=stop,
+      max_pending_items=1)
+  transition_oracle.add_known_priorities(adder, [1.0] * count)
+
+
+def test_counts(serve):
+  _, client, monitor = _make(serve)
+  _fill(client, 70)
+  transition_oracle.sample(client, 240)
+  status = monitor.read()
+  assert (status.size, status.capacity, status.min_size) == (50, 50, 10)
+  assert (status.inserts, status.samples) == (70, 240)
+  # 60 inserts since learning could begin.
+  assert status.samples_per_insert == 4.0
+  assert (status.waiting_side, status.waiting_seconds) == ('', 0.0)
+
+
+def test_an_empty_table(serve):
+  _, _, monitor = _make(serve)
+  status = monitor.read()
+  assert (status.size, status.inserts, status.samples) == (0, 0, 0)
+  assert status.samples_per_insert == 0.0
+  assert status.waiting_side == 'learner'
+
+
+@pytest.mark.parametrize('ratio', [0.0, 2.0])
+def test_the_learner_waits_for_the_minimum_size(serve, wait_until, ratio):
+  server, client, monitor = _make(serve, samples_per_insert=ratio)
+  stop = threading.Event()
+  fetcher = dataset_lib.BatchFetcher(
+      lambda: dataset_lib.make_dataset(
+          f'localhost:{server.port}',
+          config_lib.LearnerConfig(batch_size=2, num_samplers=1), 0.4), stop)
+  _fill(client, 9)
+  assert monitor.read().waiting_side == 'learner'
+  wait_until(lambda: monitor.read().waiting_seconds > 0.3)
+  _fill(client, 1)
+  next(fetcher)  # It came through.
+  if not ratio:
+    status = monitor.read()
+    assert (status.waiting_side, status.waiting_seconds) == ('', 0.0)
+  stop.set()
+
+
+def test_the_ratio_holds_the_actors_and_then_the_learner(serve, wait_until):
+  # Inserts may run ahead of 2 samples each, from the 10th on, by 5.
+  _, client, monitor = _make(serve, samples_per_insert=2.0)
+  stop = threading.Event()
+  writing = threading.Thread(
+      target=_fill, args=(client, 40, stop), daemon=True)
+  writing.start()
+  wait_until(lambda: monitor.read().waiting_side == 'actors')
+  assert monitor.read().size == 15
+  wait_until(lambda: monitor.read().waiting_seconds > 0.3)
+  # Each two samples let one more in.
+  transition_oracle.sample(client, 6)
+  wait_until(lambda: monitor.read().size == 18)
+  assert monitor.read().waiting_side == 'actors'
+  stop.set()
+  writing.join(30.0)
+  assert not writing.is_alive()
+  # Not all of it was let in: sampling has an end too.
+  sampling = threading.Thread(
+      target=transition_oracle.sample, args=(client, 1000), daemon=True)
+  sampling.start()
+  seen = []
+
+  def learner_waits():
+    seen.append(monitor.read())
+    return (seen[-1].waiting_side == 'learner' and
+            seen[-1].waiting_seconds > 0.5)
+
+  wait_until(learner_waits)
+  assert sampling.is_alive()
+  # 2 for each insert since the 10th, and 10 ahead.
+  assert seen[-1].samples == 2 * (seen[-1].inserts - 10) + 10
+  client.reset(layout.TABLE)
+
+
+def _read_in_thread(monitor):
+  found = []
+  thread = threading.Thread(
+      target=lambda: found.append(monitor.read(timeout_seconds=1)),
+      daemon=True)
+  thread.start()
+  thread.join(20.0)
+  assert not thread.is_alive()
+  return found[0]
+
+
+def test_a_server_that_was_never_there_is_none(serve):
+  server, _, _ = _make(serve)
+  server.stop()
+  monitor = monitor_lib.ReplayMonitor(
+      reverb.Client(f'localhost:{server.port}'), config_lib.ReplayConfig())
+  assert _read_in_thread(monitor) is None
+
+
+def test_a_server_that_went_away_is_none(serve):
+  server, _, monitor = _make(serve)
+  assert monitor.read() is not None
+  server.stop()
+  assert _read_in_thread(monitor) is None
