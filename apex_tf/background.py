@@ -13,7 +13,7 @@ class PeriodicTask:
   reports and measurements, which a run outlives.
   """
 
-  def __init__(self, function: Callable[[], None], period_seconds: float,
+  def __init__(self, function: Callable[[], object], period_seconds: float,
                name: str):
     """Starts the thread; the first call comes after one period."""
     self._function = function

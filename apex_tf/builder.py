@@ -5,7 +5,7 @@ its constructor; this is the one place that reads the configuration for them.
 """
 
 import threading
-from typing import List, NamedTuple, Optional
+from typing import Iterator, List, NamedTuple, Optional
 
 from acme import core
 from acme import specs
@@ -104,7 +104,7 @@ class Builder:
   def make_dataset(self, replay_address: str) -> tf.data.Dataset:
     return dataset_lib.make_dataset(
         replay_address, self.config.learner,
-        self.config.replay.importance_exponent)
+        self.config.replay.importance_exponent, self.spec.actions)
 
   def make_priority_writer(
       self, client: reverb.Client) -> priorities_lib.PriorityWriter:
@@ -112,7 +112,7 @@ class Builder:
         client, self.config.replay.minimum_priority,
         self.config.learner.max_pending_priorities)
 
-  def make_learner(self, batches: dataset_lib.BatchFetcher,
+  def make_learner(self, batches: Iterator[dataset_lib.Batch],
                    priority_writer: priorities_lib.PriorityWriter
                   ) -> learner_lib.Learner:
     return learner_lib.Learner(

@@ -17,6 +17,7 @@ import dataclasses
 import difflib
 import json
 import math
+import re
 from typing import Any, Dict, Iterator, List, Mapping, Tuple, Type, TypeVar
 
 _ConfigT = TypeVar('_ConfigT')
@@ -26,6 +27,9 @@ SUITES = ('gymnasium', 'atari', 'minatar')
 ATARI_PROTOCOLS = ('apex2018', 'machado2018')
 NETWORKS = ('mlp', 'nature', 'dqn2013', 'minatar')
 
+# A function by its module's dotted name and its own, as in "my_task:make".
+_FUNCTION = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*')
+
 
 def setting(default: Any, doc: str, **limits: Any) -> Any:
   """A documented dataclass field.
@@ -34,7 +38,8 @@ def setting(default: Any, doc: str, **limits: Any) -> Any:
     default: the default value; its type is the field's type.
     doc: what the field means, its unit, and where the default comes from.
     **limits: `minimum`, `maximum` (inclusive), `above`, `below` (exclusive),
-      `choices`, and `infinite=True` where infinity is allowed.
+      `choices`, `or_function=True` where "module:function" is allowed besides
+      the choices, and `infinite=True` where infinity is allowed.
 
   Returns:
     A `dataclasses.field` that holds the documentation and limits as metadata.
@@ -88,8 +93,9 @@ class AgentConfig:
   name: str = setting('dqn', 'The agent. [paper]', choices=AGENTS)
   network: str = setting(
       'mlp', 'Torso of the dueling network: mlp; nature (Mnih et al. 2015) '
-      '[paper]; dqn2013 (Mnih et al. 2013); minatar (Young and Tian 2019).',
-      choices=NETWORKS)
+      '[paper]; dqn2013 (Mnih et al. 2013); minatar (Young and Tian 2019); or '
+      'module:function, your own, called with a numpy random generator for a '
+      'Sonnet module.', choices=NETWORKS, or_function=True)
   hidden_sizes: Tuple[int, ...] = setting(
       (256,), 'Units of each hidden layer of the mlp torso. [ours]', minimum=1)
   dueling_hidden_size: int = setting(
@@ -349,7 +355,11 @@ def _check_type(path: str, value: Any, default: Any) -> None:
 def _check_limits(path: str, value: Any, limits: Mapping[str, Any]) -> None:
   """Checks one value against the limits of `setting`."""
   if 'choices' in limits and value not in limits['choices']:
-    raise _error(path, value, f'one of {", ".join(limits["choices"])}')
+    allowed = f'one of {", ".join(limits["choices"])}'
+    if not limits.get('or_function', False):
+      raise _error(path, value, allowed)
+    if not _FUNCTION.fullmatch(value):
+      raise _error(path, value, f'{allowed}, or module:function')
   if isinstance(value, float):
     if math.isnan(value) or (math.isinf(value) and
                              not limits.get('infinite', False)):
@@ -390,7 +400,7 @@ def _from_mapping(cls: Type[_ConfigT], data: Any, prefix: str) -> _ConfigT:
       value = _from_mapping(type(default), value, f'{path}.')
     elif isinstance(default, tuple) and isinstance(value, list):
       value = tuple(value)
-    elif isinstance(default, float) and isinstance(value, str):
+    elif isinstance(default, float) and value in ('inf', '-inf'):
       value = float(value)
     elif isinstance(default, float) and type(value) is int:
       value = float(value)

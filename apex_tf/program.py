@@ -10,6 +10,7 @@
 """
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -181,15 +182,36 @@ def check_ports(config: config_lib.Config) -> None:
   for field, port in (('replay.port', config.replay.port),
                       ('learner.port', config.learner.port)):
     if port:
-      with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as listener:
-        # Both families, as the servers do.
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        try:
-          listener.bind(('::', port))
-        except OSError as error:
-          raise ValueError(
-              f'{field} is {port}, but must be a free port, or 0 to pick one '
-              f'({error.strerror})') from error
+      try:
+        _listen_once(port)
+      except OSError as error:
+        raise ValueError(
+            f'{field} is {port}, but must be a free port, or 0 to pick one '
+            f'({error.strerror})') from error
+
+
+def _listen_once(port: int) -> None:
+  """Listens on a port alone, in both families as the servers do.
+
+  Raises:
+    OSError: another listens there, or it is not allowed.
+  """
+  for family, host in ((socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::')):
+    try:
+      listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:  # A machine without this family.
+      continue
+    with listener:
+      # What is left of a run that has ended (TIME_WAIT) is not in the way.
+      listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+      if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+      try:
+        listener.bind((host, port))
+        listener.listen(1)
+      except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+          raise
 
 
 class _Watch:
@@ -209,6 +231,8 @@ class _Watch:
     self._thread = threading.Thread(target=self._run, daemon=True)
 
   def start(self) -> None:
+    if self.interrupted:  # Perhaps before Launchpad listened to signals.
+      os.kill(os.getpid(), signal.SIGTERM)
     self._thread.start()
 
   def close(self) -> None:

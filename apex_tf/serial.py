@@ -6,9 +6,9 @@ Reverb's sampler, which cannot be seeded, draws the first batch.
 """
 
 import dataclasses
-
+import signal
 import time
-from typing import Iterator
+from typing import Iterator, Optional
 
 import reverb
 
@@ -16,7 +16,6 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
-
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
@@ -153,15 +152,18 @@ class SerialRun:
 
 def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         console: console_lib.Console) -> str:
-  """Runs until a limit is reached or Ctrl-C.
+  """Runs until a limit is reached, Ctrl-C or SIGTERM.
 
   Returns:
     "" or `status.INTERRUPTED`.
   """
-  serial = SerialRun(config, directory)
+  serial: Optional[SerialRun] = None
   learning = (status_lib.FILLING, status_lib.LEARNING)
-  reported_at = logged_at = evaluated_at = time.monotonic()
+  # SIGTERM ends it as Ctrl-C does.
+  before = signal.signal(signal.SIGTERM, signal.default_int_handler)
   try:
+    serial = SerialRun(config, directory)
+    reported_at = logged_at = evaluated_at = time.monotonic()
     while serial.report() in learning:
       while time.monotonic() - reported_at < 1.0 and (
           serial.coordinator.check_limits() in learning):
@@ -179,10 +181,11 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
     serial.learner.publish()
     serial.evaluate(final=True)
   except KeyboardInterrupt:
-    serial.coordinator.finish()
     return status_lib.INTERRUPTED
   finally:
-    serial.coordinator.finish()
-    serial.close()
+    if serial is not None:
+      serial.coordinator.finish()
+      serial.close()
     console.close()
+    signal.signal(signal.SIGTERM, before)
   return ''

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from absl import logging
 from acme import core
@@ -28,7 +28,7 @@ class VariablePublisher:
 
   def publish(self, learner_step: int) -> None:
     """Copies the variables and makes the copy the newest version."""
-    self._snapshot = {
+    self._snapshot: Dict[str, Any] = {
         POLICY: [variable.numpy() for variable in self._variables],
         LEARNER_STEP: np.int64(learner_step),
     }

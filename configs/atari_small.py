@@ -17,6 +17,7 @@ def get_config() -> config_lib.Config:
   config.agent.target_update_period = 1000
   config.replay.capacity = 300_000
   config.replay.min_size = 10_000
+  config.replay.samples_per_insert = 8.0
   config.actor.num_actors = 2
   config.actor.environments_per_actor = 8
   config.learner.batch_size = 32

@@ -9,16 +9,19 @@ def get_config() -> config_lib.Config:
   config.environment.id = 'CartPole-v1'
   config.agent.hidden_sizes = (128,)
   config.agent.dueling_hidden_size = 128
+  # Ten steps and a long horizon tell the agent sooner that it drifts away.
+  config.agent.n_step = 10
+  config.agent.discount = 0.995
   config.agent.learning_rate = 5e-4
-  config.agent.target_update_period = 200
-  config.replay.capacity = 100_000
+  config.agent.target_update_period = 100
+  config.replay.capacity = 20_000
   config.replay.min_size = 1_000
-  config.replay.samples_per_insert = 8.0
+  config.replay.samples_per_insert = 4.0
   config.replay.samples_per_insert_tolerance = 2.0
   config.learner.batch_size = 64
   config.learner.publish_period = 20
   config.actor.sync_period = 20
-  config.evaluator.period_seconds = 10.0
+  config.evaluator.period_seconds = 5.0
   config.run.target_return = 475.0
   config.run.max_minutes = 10.0
   return config

@@ -11,6 +11,6 @@ def get_config() -> config_lib.Config:
   """CartPole's settings without its target, with a little more replay."""
   config = cartpole.get_config()
   config.environment.id = 'Acrobot-v1'
-  config.replay.capacity = 200_000
+  config.replay.capacity = 50_000
   config.run = config_lib.RunConfig()
   return config

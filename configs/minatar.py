@@ -19,9 +19,10 @@ def get_config() -> config_lib.Config:
   config.agent.network = 'minatar'
   config.agent.dueling_hidden_size = 128
   config.agent.learning_rate = 2.5e-4
-  config.agent.target_update_period = 1000
+  config.agent.target_update_period = 500
   config.replay.capacity = 500_000
   config.replay.min_size = 5_000
+  config.replay.samples_per_insert = 8.0
   config.actor.num_actors = 2
   config.actor.environments_per_actor = 16
   config.learner.batch_size = 64

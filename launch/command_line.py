@@ -11,6 +11,7 @@ from typing import Callable, List, NoReturn, Sequence
 
 from absl import app
 from absl import flags
+from absl import logging
 
 from apex_tf import config as config_lib
 
@@ -55,10 +56,12 @@ def parse(argv: List[str]) -> List[str]:
     if override and override.group(1) not in known:
       refuse(config_lib.unknown_field_message(override.group(1)))
   try:
+    # ml_collections would warn as well of what is refused below.
+    logging.set_verbosity(logging.ERROR)
     rest = flags.FLAGS(argv)
     # A file that could not be loaded shows only when it is used.
-    if 'config' in flags.FLAGS:
-      flags.FLAGS.config.run  # pylint: disable=pointless-statement
+    config = flags.FLAGS.config if 'config' in flags.FLAGS else None
+    getattr(config, 'run', None)
   except flags.IllegalFlagValueError as error:
     refuse(_illegal_value(str(error)))
   except flags.Error as error:
@@ -70,6 +73,10 @@ def parse(argv: List[str]) -> List[str]:
     # Whatever the preset itself raises: it is the user's Python.
     refuse(f'config is {_config_path(argv)!r}, which fails to load: '
            f'{type(error).__name__}: {error}')
+  if 'config' in flags.FLAGS and not isinstance(config, config_lib.Config):
+    refuse(f'config is {_config_path(argv)!r}, but must be a preset whose '
+           'get_config() returns an apex_tf.config.Config, not '
+           f'{type(config).__name__}')
   if len(rest) > 1:
     refuse(f'{rest[1]!r} is not a flag; flags begin with --')
   return rest

@@ -45,8 +45,7 @@ class FullStackWriter:
         for _ in range(_NUM_ENVIRONMENTS)
     ]
     for writer in self._writers:
-      for column in ('observation', layout.ACTION, layout.N_STEP_RETURN,
-                     layout.BOOTSTRAP_DISCOUNT, layout.LEARNER_STEP):
+      for column in ('observation', layout.STEP):
         writer.configure((column,),
                          num_keep_alive_refs=config.replay.chunk_length,
                          max_chunk_length=config.replay.chunk_length)
@@ -60,17 +59,19 @@ class FullStackWriter:
     for index, writer in enumerate(self._writers):
       writer.append({
           'observation': timestep.observation[index],
-          layout.ACTION: action[index],
-          layout.N_STEP_RETURN: np.float32(timestep.reward[index]),
-          layout.BOOTSTRAP_DISCOUNT: np.float32(timestep.discount[index]),
-          layout.LEARNER_STEP: np.int64(0),
+          layout.STEP: layout.encode_step(
+              layout.Step(timestep.reward[index], timestep.discount[index], 0,
+                          action[index])),
       })
       if self._steps[index] >= self._n_step:
         history = writer.history
-        item = {name: history[name][-1] for name in history}
-        item[layout.OBSERVATION_T] = item.pop('observation')
-        item[layout.OBSERVATION_TM1] = history['observation'][-1 - self._n_step]
-        writer.create_item(layout.TABLE, 1.0, item)
+        writer.create_item(
+            layout.TABLE, 1.0, {
+                layout.OBSERVATION_TM1:
+                    history['observation'][-1 - self._n_step],
+                layout.OBSERVATION_T: history['observation'][-1],
+                layout.STEP: history[layout.STEP][-1],
+            })
         self.num_items += 1
 
   def finish(self) -> int:

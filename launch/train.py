@@ -100,7 +100,10 @@ def main(argv: Sequence[str]) -> None:
   config = FLAGS.config
   check_flags(config)
   logging.set_verbosity(logging.WARNING)
-  directory = run_directory.prepare(FLAGS.workdir, FLAGS.resume)
+  try:
+    directory = run_directory.prepare(FLAGS.workdir, FLAGS.resume)
+  except ValueError as error:  # Seen only when it is written to.
+    command_line.refuse(str(error))
   if directory.moved_aside:
     print(f'The run that was there is now in {directory.moved_aside}')
   directory.write_config(config)

@@ -132,15 +132,17 @@ def play(environment: scripted_environment.ScriptedEnvironment,
 
 
 def add_known_priorities(adder: adder_lib.NStepAdder,
-                         priorities: Sequence[float]) -> None:
+                         priorities: Sequence[float],
+                         dtype: Any = np.uint8) -> None:
   """Writes one transition of each priority, with actions 0, 1, 2, ...
 
   Args:
     adder: of one environment, one frame in a stack and n_step 1.
     priorities: of the transitions, in their order.
+    dtype: of the frames.
   """
   def timestep(step_type: dm_env.StepType, time: int) -> dm_env.TimeStep:
-    frame = scripted_environment.make_frame(0, 0, time)
+    frame = scripted_environment.make_frame(0, 0, time, dtype=dtype)
     return dm_env.TimeStep(
         np.array([step_type], np.int32), np.zeros(1, np.float32),
         np.ones(1, np.float32), frame[None, None])
@@ -157,37 +159,45 @@ def add_known_priorities(adder: adder_lib.NStepAdder,
 
 
 class Stored(NamedTuple):
-  """A sample of the table."""
-  data: Dict[str, np.ndarray]
-  info: Any
+  """A sample of the table; `info` as Reverb gives it."""
+  observation_tm1: np.ndarray
+  observation_t: np.ndarray
+  action: int
+  n_step_return: float
+  bootstrap_discount: float
+  learner_step: int
+  info: Any = None
+
+  @property
+  def place(self) -> Tuple[int, int, int]:
+    """Environment, episode and time at which the transition begins."""
+    return scripted_environment.where(self.observation_tm1[-1])
 
 
 def sample(client: reverb.Client, count: int) -> List[Stored]:
-  """Samples the table without Acme, TensorFlow or `apex_tf.replay.dataset`."""
-  return [
-      Stored(found.data, found.info) for found in client.sample(
-          layout.TABLE, count, emit_timesteps=False,
-          unpack_as_table_signature=True)
-  ]
-
-
-def place(stored: Stored) -> Tuple[int, int, int]:
-  """Environment, episode and time at which a sampled transition begins."""
-  return scripted_environment.where(stored.data[layout.OBSERVATION_TM1][-1])
+  """Samples the table; unpacked as the docstring of `layout` says."""
+  samples = []
+  for found in client.sample(layout.TABLE, count, emit_timesteps=False,
+                             unpack_as_table_signature=True):
+    n_step_return, discount, learner_step, action = found.data[layout.STEP]
+    samples.append(Stored(
+        found.data[layout.OBSERVATION_TM1], found.data[layout.OBSERVATION_T],
+        int(action), float(n_step_return), float(discount), int(learner_step),
+        found.info))
+  return samples
 
 
 def assert_equal(stored: Stored, item: Item) -> None:
   """Observations byte for byte, numbers within float32."""
-  data = stored.data
-  for name, expected in ((layout.OBSERVATION_TM1, item.observation_tm1),
-                         (layout.OBSERVATION_T, item.observation_t)):
-    assert data[name].dtype == expected.dtype
-    assert data[name].shape == expected.shape
-    assert data[name].tobytes() == expected.tobytes(), (name, item.place)
-  assert data[layout.ACTION] == item.action
-  assert data[layout.LEARNER_STEP] == item.learner_step
-  assert data[layout.N_STEP_RETURN].dtype == np.float32
+  for found, expected in ((stored.observation_tm1, item.observation_tm1),
+                          (stored.observation_t, item.observation_t)):
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    assert found.tobytes() == expected.tobytes(), item.place
+  assert stored.place == item.place
+  assert stored.action == item.action
+  assert stored.learner_step == item.learner_step
   np.testing.assert_allclose(
-      data[layout.N_STEP_RETURN], item.n_step_return, rtol=1e-5, atol=1e-5)
+      stored.n_step_return, item.n_step_return, rtol=1e-5, atol=1e-5)
   np.testing.assert_allclose(
-      data[layout.BOOTSTRAP_DISCOUNT], item.bootstrap_discount, rtol=1e-6)
+      stored.bootstrap_discount, item.bootstrap_discount, rtol=1e-6)

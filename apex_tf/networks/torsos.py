@@ -6,36 +6,11 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
+from apex_tf import network_inputs
 from apex_tf.networks import initializers
 
 # A convolution: output channels, kernel, stride.
 _ConvLayers = Sequence[Tuple[int, int, int]]
-
-# The smallest height and width that the VALID convolutions leave a pixel of;
-# None takes vectors instead of images.
-_MINIMUM_SIZES = {'mlp': None, 'nature': 36, 'dqn2013': 20, 'minatar': 3}
-
-
-def _fits(name: str, shape: Sequence[int]) -> bool:
-  minimum_size = _MINIMUM_SIZES[name]
-  if minimum_size is None:
-    return len(shape) == 1
-  return len(shape) == 3 and min(shape[:2]) >= minimum_size
-
-
-def _check_input(name: str, features: tf.Tensor) -> None:
-  """Raises ValueError unless the torso can take the features."""
-  shape = features.shape[1:].as_list()
-  if _fits(name, shape):
-    return
-  minimum_size = _MINIMUM_SIZES[name]
-  takes = 'vectors' if minimum_size is None else (
-      f'images of at least {minimum_size}x{minimum_size}')
-  allowed = [other for other in _MINIMUM_SIZES if _fits(other, shape)]
-  raise ValueError(
-      f'agent.network is {name!r}, which takes {takes}, but must be one of '
-      f'{", ".join(allowed) or "(none fits)"} for an observation of '
-      f'{" x ".join(str(size) for size in shape)}')
 
 
 class MLPTorso(snt.Module):
@@ -52,7 +27,7 @@ class MLPTorso(snt.Module):
 
   def __call__(self, features: tf.Tensor) -> tf.Tensor:
     """`<float32>[batch, inputs]` to `<float32>[batch, hidden_sizes[-1]]`."""
-    _check_input('mlp', features)
+    network_inputs.check('mlp', features.shape[1:].as_list())
     for layer in self._layers:
       features = tf.nn.relu(layer(features))
     return features
@@ -87,7 +62,7 @@ class ConvTorso(snt.Module):
 
   def __call__(self, features: tf.Tensor) -> tf.Tensor:
     """`<float32>[batch, height, width, channels]` to `[batch, features]`."""
-    _check_input(self._torso_name, features)
+    network_inputs.check(self._torso_name, features.shape[1:].as_list())
     for convolution in self._convolutions:
       features = tf.nn.relu(convolution(features))
     features = snt.flatten(features)

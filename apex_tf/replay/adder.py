@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import time
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from acme.adders import base
 import dm_env
@@ -100,7 +100,7 @@ class NStepAdder(base.Adder):
     self._discounts = np.zeros(shape, np.float32)
     self._action_values = np.zeros(shape, np.float32)
     self._learner_steps = np.zeros(shape, np.int64)
-    self._actions: Optional[np.ndarray] = None  # [n, E, *action]
+    self._actions: Any = None  # [n, E, *action], from the first step on.
     # Steps since each environment's FIRST.
     self._episode_steps = np.zeros(num_environments, np.int64)
     # Return and bootstrap discount of the transition that each environment's
@@ -181,8 +181,8 @@ class NStepAdder(base.Adder):
     for index in np.flatnonzero(is_step):
       row = {layout.FRAME: observation[index, -1]}
       if complete[index]:
-        row.update(self._row(index, 0, self._returns[index],
-                             self._bootstraps[index]))
+        row[layout.STEP] = self._row(index, 0, self._returns[index],
+                                     self._bootstraps[index])
       self._writers[index].append(row)
 
   def _insert_full_transitions(self, bootstrap_value: np.ndarray) -> None:
@@ -194,7 +194,7 @@ class NStepAdder(base.Adder):
       self._create_item(index, priorities[index], self._n_step, 0)
 
   def _insert_short_transitions(self, index: int,
-                                bootstrap_value: np.float32) -> None:
+                                bootstrap_value: np.ndarray) -> None:
     """Inserts the transitions of fewer than n steps at an episode's end."""
     longest = min(self._episode_steps[index], self._n_step - 1)
     for num_frameless, num_steps in enumerate(range(longest, 0, -1), start=1):
@@ -205,23 +205,22 @@ class NStepAdder(base.Adder):
       priority = returns.initial_priority(
           short_return, bootstrap, bootstrap_value,
           self._action_values[oldest, index])
-      self._writers[index].append(
-          self._row(index, oldest, short_return, bootstrap))
+      self._writers[index].append({
+          layout.STEP: self._row(index, oldest, short_return, bootstrap)
+      })
       self._create_item(index, priority, num_steps, num_frameless)
 
-  def _row(self, index: int, oldest: int, n_step_return: np.float32,
-           bootstrap_discount: np.float32) -> dict:
-    """Columns of the transition whose first step is the window's `oldest`."""
-    return {
-        layout.ACTION: self._actions[oldest, index],  # type: ignore[index]
-        layout.N_STEP_RETURN: np.float32(n_step_return),
-        layout.BOOTSTRAP_DISCOUNT: np.float32(bootstrap_discount),
-        layout.LEARNER_STEP: self._learner_steps[oldest, index],
-    }
+  def _row(self, index: int, oldest: int, n_step_return: np.ndarray,
+           bootstrap_discount: np.ndarray) -> np.ndarray:
+    """Numbers of the transition whose first step is the window's `oldest`."""
+    return layout.encode_step(
+        layout.Step(n_step_return, bootstrap_discount,
+                    self._learner_steps[oldest, index],
+                    self._actions[oldest, index]))
 
-  def _create_item(self, index: int, priority: float, num_steps: int,
+  def _create_item(self, index: int, td_error: np.ndarray, num_steps: int,
                    num_frameless: int) -> None:
-    priority = float(priority)
+    priority = float(td_error)
     if not np.isfinite(priority) or priority < 0:
       # One such insert would kill the table's worker, and the run with it.
       self.statistics.items_refused += 1

@@ -13,6 +13,7 @@ import queue
 import threading
 from typing import Callable, Iterator, NamedTuple, Optional
 
+from acme import specs
 import reverb
 import tensorflow as tf
 
@@ -39,31 +40,34 @@ class Batch(NamedTuple):
 
 
 def make_dataset(address: str, config: config_lib.LearnerConfig,
-                 importance_exponent: float) -> tf.data.Dataset:
+                 importance_exponent: float,
+                 action_spec: specs.Array) -> tf.data.Dataset:
   """Batches sampled by priority, without end.
 
   Args:
     address: of the replay server, `host:port`; waits for it to answer.
     config: batch size, samplers and prefetch.
     importance_exponent: beta of the importance weights.
+    action_spec: of one environment.
 
   Returns:
     A dataset of `Batch`.
   """
   def make_batch(sample: reverb.ReplaySample) -> Batch:
     item = sample.data
+    step = layout.decode_steps(item[layout.STEP], action_spec)
     return Batch(
         transition=types.Transition(
             observation_tm1=item[layout.OBSERVATION_TM1],
-            action_tm1=item[layout.ACTION],
-            n_step_return=item[layout.N_STEP_RETURN],
-            bootstrap_discount=item[layout.BOOTSTRAP_DISCOUNT],
+            action_tm1=step.action,
+            n_step_return=step.n_step_return,
+            bootstrap_discount=step.bootstrap_discount,
             observation_t=item[layout.OBSERVATION_T]),
         importance_weight=losses.importance_weights(
             sample.info.probability, sample.info.table_size,
             importance_exponent),
         key=sample.info.key,
-        learner_step=item[layout.LEARNER_STEP])
+        learner_step=step.learner_step)
 
   samples = reverb.TrajectoryDataset.from_table_signature(
       server_address=address,

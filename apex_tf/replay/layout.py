@@ -1,40 +1,84 @@
 """How a transition lies in Reverb: the one place that knows.
 
-Each environment writes one endless stream of rows. A row holds the newest
-frame and, once n steps are complete, the n-step transition that ends in it:
+Each environment writes one endless stream of rows of two columns:
 
-  frame               `<dtype>[*frame]`, one frame of the observation's stack.
-  action              of the transition's first step.
-  n_step_return       `<float32>[]`.
-  bootstrap_discount  `<float32>[]`.
-  learner_step        `<int64>[]`, version of the variables that chose `action`.
+  frame  `<dtype>[*frame]`, the newest frame of the observation's stack.
+  step   `<float32>[3 + action size]`, once n steps are complete: the n-step
+         return, the bootstrap discount, the learner step of the policy and the
+         action of the n-step transition that ends in the frame.
 
-An item references two slices of the frame column, one for the stack of each
-end of the transition, and one row of each other column. Slices share their
-frames, so that a frame is sent and stored once, however many stacks and
-transitions it belongs to; and all items have one shape, however many steps
-they span.
+An item references one row of `step` and two slices of `frame`, one for the
+stack of each end of the transition. Slices share their frames, so that a frame
+is sent and stored once, however many stacks and transitions it belongs to; and
+all items have one shape, however many steps they span.
+
+The small numbers share a column because Reverb keeps 250 to 300 bytes of
+bookkeeping for each column of each item. As float32, actions and learner steps
+are exact up to 2^24.
 """
 
-from typing import Any, Dict
+from typing import Any, Dict, NamedTuple
 
 from acme import specs
+import numpy as np
 import reverb
 import tensorflow as tf
 
 TABLE = 'transitions'
 
 FRAME = 'frame'
-ACTION = 'action'
-N_STEP_RETURN = 'n_step_return'
-BOOTSTRAP_DISCOUNT = 'bootstrap_discount'
-LEARNER_STEP = 'learner_step'
-
-COLUMNS = (FRAME, ACTION, N_STEP_RETURN, BOOTSTRAP_DISCOUNT, LEARNER_STEP)
+STEP = 'step'
 
 # Fields of an item that are not columns: the two stacks.
 OBSERVATION_TM1 = 'observation_tm1'
 OBSERVATION_T = 'observation_t'
+
+# A column's rows are compressed together in chunks; a sample unpacks whole
+# chunks, which costs little for the numbers of a step.
+_STEP_CHUNK_LENGTH = 64
+
+_NUM_SCALARS = 3
+
+
+class Step(NamedTuple):
+  """The numbers of a transition, single or as a batch.
+
+  Attributes:
+    n_step_return: `<float32>[...]`.
+    bootstrap_discount: `<float32>[...]`.
+    learner_step: `<int64>[...]`, version of the policy that chose the action.
+    action: `[..., *action]`, of the action spec's dtype.
+  """
+  n_step_return: Any
+  bootstrap_discount: Any
+  learner_step: Any
+  action: Any
+
+
+def encode_step(step: Step) -> np.ndarray:
+  """One row of the column `step`, `<float32>[3 + action size]`."""
+  return np.concatenate([
+      np.array(step[:_NUM_SCALARS], np.float32),
+      np.asarray(step.action, np.float32).ravel()
+  ])
+
+
+def decode_steps(rows: tf.Tensor, action_spec: specs.Array) -> Step:
+  """The inverse, in TensorFlow and for a batch.
+
+  Args:
+    rows: `<float32>[batch, 3 + action size]`.
+    action_spec: of one environment.
+
+  Returns:
+    A `Step` with the leading `batch`.
+  """
+  n_step_return, bootstrap_discount, learner_step = tf.unstack(
+      rows[:, :_NUM_SCALARS], axis=1)
+  action = tf.reshape(rows[:, _NUM_SCALARS:], (-1,) + action_spec.shape)
+  return Step(n_step_return, bootstrap_discount,
+              tf.cast(learner_step, tf.int64),
+              tf.cast(action, action_spec.dtype))
 
 
 def make_signature(spec: specs.EnvironmentSpec) -> Dict[str, tf.TensorSpec]:
@@ -47,13 +91,11 @@ def make_signature(spec: specs.EnvironmentSpec) -> Dict[str, tf.TensorSpec]:
     A `tf.TensorSpec` for each field of an item.
   """
   stack = tf.TensorSpec(spec.observations.shape, spec.observations.dtype)
+  action_size = int(np.prod(spec.actions.shape, dtype=int))
   return {
       OBSERVATION_TM1: stack,
       OBSERVATION_T: stack,
-      ACTION: tf.TensorSpec(spec.actions.shape, spec.actions.dtype),
-      N_STEP_RETURN: tf.TensorSpec([], tf.float32),
-      BOOTSTRAP_DISCOUNT: tf.TensorSpec([], tf.float32),
-      LEARNER_STEP: tf.TensorSpec([], tf.int64),
+      STEP: tf.TensorSpec([_NUM_SCALARS + action_size], tf.float32),
   }
 
 
@@ -79,22 +121,26 @@ def reference_item(writer: reverb.TrajectoryWriter, num_stacked: int,
   return {
       OBSERVATION_TM1: frames[first],
       OBSERVATION_T: frames[last],
-      ACTION: history[ACTION][-1],
-      N_STEP_RETURN: history[N_STEP_RETURN][-1],
-      BOOTSTRAP_DISCOUNT: history[BOOTSTRAP_DISCOUNT][-1],
-      LEARNER_STEP: history[LEARNER_STEP][-1],
+      STEP: history[STEP][-1],
   }
 
 
 def make_writer(client: reverb.Client, num_stacked: int, n_step: int,
                 chunk_length: int) -> reverb.TrajectoryWriter:
-  """A writer that keeps as many rows alive as an item can reference."""
+  """A writer that keeps as many rows alive as an item can reference.
+
+  Args:
+    client: of the replay server.
+    num_stacked: frames in one stack.
+    n_step: agent steps of a full transition.
+    chunk_length: frames that are compressed together.
+  """
   # The longest reach is a full item's first stack, seen past the rows that
   # hold the short transitions at an episode's end.
   reach = num_stacked + 2 * n_step
-  writer = client.trajectory_writer(num_keep_alive_refs=max(reach, chunk_length))
-  for column in COLUMNS:
-    writer.configure((column,),
-                     num_keep_alive_refs=max(reach, chunk_length),
-                     max_chunk_length=chunk_length)
+  keep_alive = max(reach, chunk_length, _STEP_CHUNK_LENGTH)
+  writer = client.trajectory_writer(num_keep_alive_refs=keep_alive)
+  for column, length in ((FRAME, chunk_length), (STEP, _STEP_CHUNK_LENGTH)):
+    writer.configure((column,), num_keep_alive_refs=max(reach, length),
+                     max_chunk_length=length)
   return writer

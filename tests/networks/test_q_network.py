@@ -120,7 +120,7 @@ def test_convolutions_are_valid_cross_correlations():
 @pytest.mark.parametrize('name', ['nature', 'dqn2013', 'minatar'])
 def test_smallest_image_leaves_one_pixel(name):
   torso = networks.make_torso(name, (), np.random.default_rng(0))
-  size = torsos._MINIMUM_SIZES[name]
+  size = network_inputs.MINIMUM_SIZES[name]
   assert torso(tf.zeros([1, size, size, 1])).shape[0] == 1
   # The arithmetic of VALID convolutions, backwards from one pixel.
   needed = 1

@@ -1,5 +1,6 @@
 """Items of the adder against brute force, in a real Reverb table."""
 
+import contextlib
 import os
 import threading
 from typing import Any, Dict, List
@@ -18,6 +19,7 @@ from tests import transition_oracle
 
 Episode = scripted_environment.Episode
 Script = scripted_environment.Script
+_make_adder = transition_oracle.make_adder
 
 
 def _make_table(script: Script, rate_limiter: Any = None) -> reverb.Table:
@@ -48,8 +50,8 @@ def _check_written(client: reverb.Client, adder: adder_lib.NStepAdder,
       script, calls, n_step, discount, reward_clip)
   expected = transition_oracle.writable(everything)
   stored = _read_all(client)
-  stored.sort(key=lambda s: transition_oracle.place(s)[0])  # A stable sort.
-  assert [transition_oracle.place(s) for s in stored] == [
+  stored.sort(key=lambda s: s.place[0])  # A stable sort.
+  assert [s.place for s in stored] == [
       item.place for item in expected]
   for one, item in zip(stored, expected):
     transition_oracle.assert_equal(one, item)
@@ -104,15 +106,15 @@ def test_items_are_those_of_brute_force(
   script = Script(episodes, num_stacked, repeats_first)
   client = clients[num_stacked]
   client.reset(layout.TABLE)
-  adder = transition_oracle.make_adder(client, script, n_step, discount, reward_clip,
+  adder = _make_adder(client, script, n_step, discount, reward_clip,
                       flush_period, chunk_length=chunk_length)
-  calls = transition_oracle.play(
-      scripted_environment.ScriptedEnvironment(script), adder, num_calls, seed,
-      bad_share)
-  adder.reset()
-  _check_written(client, adder, script, calls, n_step, discount, reward_clip,
-                 config_lib.ReplayConfig().minimum_priority)
-  adder.close()
+  with contextlib.closing(adder):
+    calls = transition_oracle.play(
+        scripted_environment.ScriptedEnvironment(script), adder, num_calls,
+        seed, bad_share)
+    adder.reset()
+    _check_written(client, adder, script, calls, n_step, discount,
+                   reward_clip, config_lib.ReplayConfig().minimum_priority)
 
 
 def test_float_frames_of_long_episodes(serve):
@@ -121,7 +123,7 @@ def test_float_frames_of_long_episodes(serve):
       [[Episode((1.0,) * 300, terminates=False)], [Episode((1.0,) * 40)]],
       dtype=np.float32, frame_size=7)
   client = serve([_make_table(script)]).localhost_client()
-  adder = transition_oracle.make_adder(client, script)
+  adder = _make_adder(client, script)
   calls = transition_oracle.play(
       scripted_environment.ScriptedEnvironment(script), adder, 500)
   adder.reset()
@@ -133,7 +135,7 @@ def test_one_episode_by_hand(serve):
   """Rewards 1, 5, -2 clipped at 2, a life lost with the second; n = 2."""
   script = Script([[Episode((1.0, 5.0, -2.0), False, life_losses=(1,))]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = transition_oracle.make_adder(client, script, n_step=2, discount=0.5, reward_clip=2.0)
+  adder = _make_adder(client, script, n_step=2, discount=0.5, reward_clip=2.0)
   environment = scripted_environment.ScriptedEnvironment(script)
   adder.add_first(environment.reset())
   for number, (action_value, bootstrap_value) in enumerate(
@@ -143,8 +145,8 @@ def test_one_episode_by_hand(serve):
         np.array([action_value], np.float32),
         np.array([bootstrap_value], np.float32), 7))
   adder.reset()
-  found = [(int(s.data[layout.ACTION]), float(s.data[layout.N_STEP_RETURN]),
-            float(s.data[layout.BOOTSTRAP_DISCOUNT]), s.info.priority)
+  found = [(s.action, s.n_step_return,
+            s.bootstrap_discount, s.info.priority)
            for s in _read_all(client)]
   # 1 + 0.5 * 2, cut; 2, cut; -2 + 0.5 * 8, truncated: |target - q|.
   assert found == [(0, 2.0, 0.0, 1.0), (1, 2.0, 0.0, 1e-6),
@@ -160,7 +162,7 @@ def test_a_reward_that_is_not_finite_is_refused(serve, reward, reward_clip,
                                                 inserted):
   script = Script([[Episode((0.5, reward, 0.5))]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = transition_oracle.make_adder(client, script, n_step=1, reward_clip=reward_clip)
+  adder = _make_adder(client, script, n_step=1, reward_clip=reward_clip)
   transition_oracle.play(
       scripted_environment.ScriptedEnvironment(script), adder, 8)
   adder.reset()
@@ -173,7 +175,7 @@ def test_a_reward_that_is_not_finite_is_refused(serve, reward, reward_clip,
 def test_minimum_priority_is_a_floor(serve):
   script = Script([[Episode((0.0,) * 9)]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = transition_oracle.make_adder(client, script, n_step=1, minimum_priority=0.25)
+  adder = _make_adder(client, script, n_step=1, minimum_priority=0.25)
   transition_oracle.add_known_priorities(adder, [0.0, 0.1, 0.25, 0.5, 1e-30])
   assert [s.info.priority for s in _read_all(client)] == [
       0.25, 0.25, 0.25, 0.5, 0.25]
@@ -184,7 +186,7 @@ def test_minimum_priority_is_a_floor(serve):
 def test_statistics_keep_the_newest_priorities_only(serve):
   script = Script([[Episode((0.0,) * 9)]])
   client = serve([_make_table(script)]).localhost_client()
-  adder = transition_oracle.make_adder(client, script, n_step=1)
+  adder = _make_adder(client, script, n_step=1)
   transition_oracle.add_known_priorities(adder, range(1, 1201))
   assert adder.statistics.items_inserted == 1200
   assert adder.statistics.priorities == list(range(201, 1201))
@@ -194,7 +196,7 @@ def test_statistics_keep_the_newest_priorities_only(serve):
 def test_add_needs_extras(serve):
   script = Script([[Episode((0.0,) * 9)]])
   environment = scripted_environment.ScriptedEnvironment(script)
-  adder = transition_oracle.make_adder(serve([_make_table(script)]).localhost_client(), script)
+  adder = _make_adder(serve([_make_table(script)]).localhost_client(), script)
   adder.add_first(environment.reset())
   action = np.zeros(1, np.int32)
   with pytest.raises(ValueError, match='extras is None'):
@@ -211,7 +213,7 @@ def _blocked_adder(serve: Any, wait_until: Any) -> Any:
   limiter = reverb.rate_limiters.Queue(_FULL)  # Full with ten items.
   client = serve([_make_table(script, limiter)]).localhost_client()
   stop = threading.Event()
-  adder = transition_oracle.make_adder(
+  adder = _make_adder(
       client, script, n_step=3, flush_period=_FLUSH_PERIOD, stop=stop,
       max_pending_items=_MAX_PENDING)
   environment = scripted_environment.ScriptedEnvironment(script)
@@ -266,7 +268,7 @@ def test_a_frame_is_stored_once(tmp_path):
       [_make_table(script)], port=None,
       checkpointer=reverb.checkpointers.DefaultCheckpointer(str(tmp_path)))
   client = server.localhost_client()
-  adder = transition_oracle.make_adder(client, script, n_step=3)
+  adder = _make_adder(client, script, n_step=3)
   transition_oracle.play(
       scripted_environment.ScriptedEnvironment(script), adder, num_calls)
   adder.reset()

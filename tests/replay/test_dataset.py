@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from apex_tf import config as config_lib
 from apex_tf.replay import dataset as dataset_lib
-from apex_tf.replay import layout
 from apex_tf.replay import tables
 from tests import scripted_environment
 from tests import transition_oracle
@@ -23,11 +22,13 @@ _SCRIPT = scripted_environment.Script(
     num_stacked=4, frame_size=50)
 
 
+_SPEC = scripted_environment.ScriptedEnvironment(_SCRIPT).spec()
+
+
 def _make_server(serve, **replay):
-  environment = scripted_environment.ScriptedEnvironment(_SCRIPT)
   config = config_lib.ReplayConfig(**{'capacity': 1000, 'min_size': 1,
                                       **replay})
-  return serve(tables.make_tables(config, environment.spec()))
+  return serve(tables.make_tables(config, _SPEC))
 
 
 def _fill(client, num_calls=60):
@@ -45,7 +46,7 @@ def _make_dataset(server, importance_exponent=0.4, **learner):
   return dataset_lib.make_dataset(
       f'localhost:{server.port}',
       config_lib.LearnerConfig(**{'batch_size': _BATCH_SIZE, **learner}),
-      importance_exponent)
+      importance_exponent, _SPEC.actions)
 
 
 @pytest.mark.parametrize('num_samplers, exponent', [(1, 0.4), (3, 1.0)])
@@ -62,15 +63,11 @@ def test_batches_are_what_the_environment_saw(serve, num_samplers, exponent):
     # (N P)^-beta over its maximum: N and the sum of powers cancel.
     weights = []
     for row in range(_BATCH_SIZE):
-      stored = transition_oracle.Stored({
-          layout.OBSERVATION_TM1: transition.observation_tm1[row],
-          layout.OBSERVATION_T: transition.observation_t[row],
-          layout.ACTION: transition.action_tm1[row],
-          layout.N_STEP_RETURN: transition.n_step_return[row],
-          layout.BOOTSTRAP_DISCOUNT: transition.bootstrap_discount[row],
-          layout.LEARNER_STEP: batch.learner_step[row],
-      }, None)
-      place = transition_oracle.place(stored)
+      stored = transition_oracle.Stored(
+          transition.observation_tm1[row], transition.observation_t[row],
+          transition.action_tm1[row], transition.n_step_return[row],
+          transition.bootstrap_discount[row], batch.learner_step[row])
+      place = stored.place
       transition_oracle.assert_equal(stored, expected[place])
       weights.append(powers[place]**-exponent)
       assert keys.setdefault(place, batch.key[row]) == batch.key[row]

@@ -17,22 +17,43 @@ def _make_spec(actions):
       discounts=specs.BoundedArray((), np.float32, 0.0, 1.0))
 
 
-@pytest.mark.parametrize('actions, expected', [
-    (specs.DiscreteArray(4), tf.TensorSpec([], tf.int32)),
-    (specs.DiscreteArray(4, np.int64), tf.TensorSpec([], tf.int64)),
+_ACTIONS = [
+    (specs.DiscreteArray(4), np.int32(3)),
+    (specs.DiscreteArray(2**20, np.int64), np.int64(2**20 - 1)),
     (specs.BoundedArray((2,), np.float32, -1, 1),
-     tf.TensorSpec([2], tf.float32)),
-])
-def test_signature(actions, expected):
-  signature = layout.make_signature(_make_spec(actions))
-  assert signature == {
+     np.array([0.1, -0.7], np.float32)),
+    (specs.BoundedArray((2, 1), np.float32, -1, 1),
+     np.array([[1.0], [-1.0]], np.float32)),
+]
+
+
+@pytest.mark.parametrize('spec, action', _ACTIONS)
+def test_signature(spec, action):
+  assert layout.make_signature(_make_spec(spec)) == {
       'observation_tm1': tf.TensorSpec([3, 5, 6], tf.uint8),
       'observation_t': tf.TensorSpec([3, 5, 6], tf.uint8),
-      'action': expected,
-      'n_step_return': tf.TensorSpec([], tf.float32),
-      'bootstrap_discount': tf.TensorSpec([], tf.float32),
-      'learner_step': tf.TensorSpec([], tf.int64),
+      'step': tf.TensorSpec([3 + action.size], tf.float32),
   }
+
+
+@pytest.mark.parametrize('spec, action', _ACTIONS)
+def test_numbers_of_a_step_come_back(spec, action):
+  rows = [layout.encode_step(layout.Step(
+      np.float32(0.1), np.float32(0.970299), np.int64(2**24 - 1), action * sign
+  )) for sign in (1, 0)]
+  signature = layout.make_signature(_make_spec(spec))['step']
+  for row in rows:
+    assert (row.shape, row.dtype) == (signature.shape, signature.dtype)
+  found = tf.function(
+      lambda rows: layout.decode_steps(rows, spec))(np.stack(rows))
+  assert found.n_step_return.numpy().tobytes() == np.full(
+      2, 0.1, np.float32).tobytes()
+  assert found.bootstrap_discount.numpy().tobytes() == np.full(
+      2, 0.970299, np.float32).tobytes()
+  assert found.learner_step.dtype == tf.int64
+  assert found.learner_step.numpy().tolist() == [2**24 - 1] * 2
+  assert found.action.dtype == spec.dtype
+  np.testing.assert_array_equal(found.action, np.stack([action, 0 * action]))
 
 
 @pytest.mark.parametrize('chunk_length', [1, 8, 40])
@@ -45,17 +66,13 @@ def test_a_writer_reaches_every_frame_of_an_item(serve, num_stacked, n_step,
       reverb.Table('unused', reverb.selectors.Fifo(), reverb.selectors.Fifo(),
                    10, reverb.rate_limiters.MinSize(1))]).localhost_client()
   writer = layout.make_writer(client, num_stacked, n_step, chunk_length)
-  row = {
-      layout.ACTION: np.int32(7), layout.N_STEP_RETURN: np.float32(0.5),
-      layout.BOOTSTRAP_DISCOUNT: np.float32(0.25),
-      layout.LEARNER_STEP: np.int64(11),
-  }
-  last = 60
+  row = np.array([0.5, 0.25, 11, 7], np.float32)
+  last = 150
   for number in range(last + 1):
-    writer.append({layout.FRAME: np.array([number]), **row})
+    writer.append({layout.FRAME: np.array([number]), layout.STEP: row})
   items = [(n_step, layout.reference_item(writer, num_stacked, n_step, 0))]
   for num_frameless, num_steps in enumerate(range(n_step - 1, 0, -1), start=1):
-    writer.append({**row, layout.ACTION: np.int32(num_steps)})
+    writer.append({layout.STEP: row * num_steps})
     items.append((num_steps, layout.reference_item(
         writer, num_stacked, num_steps, num_frameless)))
   for num_steps, item in items:
@@ -63,9 +80,7 @@ def test_a_writer_reaches_every_frame_of_an_item(serve, num_stacked, n_step,
                       (layout.OBSERVATION_TM1, last - num_steps)):
       assert item[name].numpy()[:, 0].tolist() == list(
           range(end - num_stacked + 1, end + 1))
-    assert item[layout.ACTION].numpy() == (
-        7 if num_steps == n_step else num_steps)
-    assert item[layout.N_STEP_RETURN].numpy() == 0.5
-    assert item[layout.BOOTSTRAP_DISCOUNT].numpy() == 0.25
-    assert item[layout.LEARNER_STEP].numpy() == 11
+    np.testing.assert_array_equal(
+        item[layout.STEP].numpy(),
+        row if num_steps == n_step else row * num_steps)
   writer.close()

@@ -15,14 +15,14 @@ from tests import transition_oracle
 
 _SCRIPT = scripted_environment.Script([[
     scripted_environment.Episode((0.0,))]])
+_SPEC = scripted_environment.ScriptedEnvironment(_SCRIPT).spec()
 
 
 def _make(serve, **fields):
   config = config_lib.ReplayConfig(**{
       'capacity': 50, 'min_size': 10, 'samples_per_insert_tolerance': 0.5,
       **fields})
-  spec = scripted_environment.ScriptedEnvironment(_SCRIPT).spec()
-  server = serve(tables.make_tables(config, spec))
+  server = serve(tables.make_tables(config, _SPEC))
   client = server.localhost_client()
   return server, client, monitor_lib.ReplayMonitor(client, config)
 
@@ -61,7 +61,8 @@ def test_the_learner_waits_for_the_minimum_size(serve, wait_until, ratio):
   fetcher = dataset_lib.BatchFetcher(
       lambda: dataset_lib.make_dataset(
           f'localhost:{server.port}',
-          config_lib.LearnerConfig(batch_size=2, num_samplers=1), 0.4), stop)
+          config_lib.LearnerConfig(batch_size=2, num_samplers=1), 0.4,
+          _SPEC.actions), stop)
   _fill(client, 9)
   assert monitor.read().waiting_side == 'learner'
   wait_until(lambda: monitor.read().waiting_seconds > 0.3)

@@ -33,7 +33,7 @@ def _fill(client, priorities, **adder):
 def _counts(client, count):
   """How often each action was sampled."""
   return collections.Counter(
-      int(s.data[layout.ACTION]) for s in transition_oracle.sample(
+      s.action for s in transition_oracle.sample(
           client, count))
 
 
@@ -56,13 +56,13 @@ def test_samples_by_priority_to_the_exponent(serve, exponent):
   client = server.localhost_client()
   _fill(client, priorities)
   samples = transition_oracle.sample(client, 6000)
-  counts = collections.Counter(int(s.data[layout.ACTION]) for s in samples)
+  counts = collections.Counter(s.action for s in samples)
   for other in (0.0, 0.6, 1.0):
     statistic = _chi_square(counts, priorities, other)
     assert (statistic < _CHI_SQUARE_LIMIT) == (other == exponent)
   powers = np.array(priorities)**exponent
   for stored in samples[:200]:
-    action = int(stored.data[layout.ACTION])
+    action = stored.action
     assert stored.info.probability == pytest.approx(
         powers[action] / powers.sum(), rel=1e-5)
     assert stored.info.table_size == len(priorities)
@@ -73,9 +73,9 @@ def test_new_priorities_change_the_distribution(serve):
   client = server.localhost_client()
   _fill(client, [1.0] * 8)
   samples = transition_oracle.sample(client, 2000)
-  counts = collections.Counter(int(s.data[layout.ACTION]) for s in samples)
+  counts = collections.Counter(s.action for s in samples)
   assert _chi_square(counts, [1.0] * 8, 0.6) < _CHI_SQUARE_LIMIT
-  keys = {int(s.data[layout.ACTION]): s.info.key for s in samples}
+  keys = {s.action: s.info.key for s in samples}
   assert len(keys) == 8
   changed = [8.0, 1.0, 0.25, 3.0, 0.0, 30.0, 1.0, 1.0]
   client.mutate_priorities(

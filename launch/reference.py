@@ -1,0 +1,113 @@
+"""Writes docs/configuration.md and docs/metrics.md from the code.
+
+  python -m launch.reference
+
+Both pages are committed; a test says when they are not current.
+"""
+
+import os
+from typing import Any, Dict, List, Sequence
+
+from absl import app
+
+from apex_tf import config as config_lib
+from apex_tf.monitoring import metrics as metrics_lib
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+_WRITTEN_BY = '<!-- Written by `python -m launch.reference`. -->\n'
+
+_CONFIGURATION = """# Configuration
+
+{written_by}
+Any field can be overridden on the command line, and `config.json` in the run
+directory holds all of them as they were used:
+
+    python -m launch.train --config=configs/cartpole.py \\
+        --config.agent.n_step=5 --config.agent.hidden_sizes='(64, 64)' \\
+        --workdir=runs/example
+
+The defaults below are those of `apex_tf/config.py`; a preset in `configs/`
+states what differs from them. `[paper]` marks a value of Horgan et al. 2018 and
+`[ours]` a choice of this implementation.
+
+An *environment frame* is one emulator frame, an *agent step* one action of one
+environment (four frames on Atari), a *learner step* one gradient step, and a
+*transition* one item of replay.
+"""
+
+_METRICS = """# Metrics
+
+{written_by}
+Each role writes its metrics to `tensorboard/` in the run directory, under
+`<role>/<metric>`, and each actor is a run of its own. The step of a point is
+counted in:
+
+{steps}
+
+Returns are raw unless the metric says otherwise. |TD| is the absolute n-step
+temporal-difference error.
+"""
+
+
+def configuration_page() -> str:
+  """The page of all fields, a table a section."""
+  pages = [_CONFIGURATION.format(written_by=_WRITTEN_BY)]
+  sections: Dict[str, List[Sequence[str]]] = {}
+  for path, default, doc in config_lib.describe():
+    section, name = path.split('.', 1)
+    sections.setdefault(section, []).append(
+        (f'`{name}`', f'`{_literal(default)}`', doc))
+  for section, rows in sections.items():
+    summary = (type(getattr(config_lib.Config(), section)).__doc__ or '')
+    pages.append(f'## {section}\n\n{summary.splitlines()[0]}\n\n' +
+                 _table(('field', 'default', 'meaning'), rows))
+  return '\n'.join(pages)
+
+
+def metrics_page() -> str:
+  """The page of all metrics, a table a role."""
+  steps = '\n'.join(
+      f'- {role}: {unit}' for role, unit in metrics_lib.STEP_UNITS.items())
+  pages = [_METRICS.format(written_by=_WRITTEN_BY, steps=steps)]
+  for role in metrics_lib.STEP_UNITS:
+    rows = [(f'`{name}`', unit, doc)
+            for roles, name, unit, doc in metrics_lib.describe()
+            if role in roles.split(', ')]
+    pages.append(f'## {role}\n\n' + _table(('metric', 'unit', 'meaning'), rows))
+  return '\n'.join(pages)
+
+
+def pages() -> Dict[str, str]:
+  """The text of each page, by its path."""
+  docs = os.path.join(_ROOT, 'docs')
+  return {
+      os.path.join(docs, 'configuration.md'): configuration_page(),
+      os.path.join(docs, 'metrics.md'): metrics_page(),
+  }
+
+
+def _literal(value: Any) -> str:
+  """A value as one would give it on the command line."""
+  if isinstance(value, str):
+    return value or "''"
+  return f'{value:,}'.replace(',', '_') if type(value) is int else str(value)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+  lines = [header, ['---'] * len(header), *rows]
+  return ''.join(
+      '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |\n'
+      for line in lines)
+
+
+def main(argv: Sequence[str]) -> None:
+  del argv
+  for path, text in pages().items():
+    with open(path, 'w', encoding='utf-8') as file:
+      file.write(text)
+    print(path)
+
+
+if __name__ == '__main__':
+  app.run(main)

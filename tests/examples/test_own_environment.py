@@ -1,0 +1,40 @@
+"""The example of the README, run by its own command."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_own_environment_and_network_are_learned(tmp_path):
+  workdir = tmp_path / 'own'
+  run = subprocess.run(
+      [sys.executable, '-m', 'launch.train',
+       '--config=examples/own_environment.py', f'--workdir={workdir}',
+       '--serial', '--config.run.max_learner_steps=600',
+       '--config.run.target_return=inf',
+       '--config.evaluator.period_seconds=3600'],
+      cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+      check=False, timeout=120)
+  assert run.returncode == 0, run.stdout
+  assert 'Overriding environment' not in run.stdout
+  config = json.loads((workdir / 'config.json').read_text())
+  assert config['agent']['network'] == 'examples.own_environment:make_torso'
+  summary = json.loads((workdir / 'summary.json').read_text())
+  assert summary['learner_steps'] == 600
+  # Always walking the same way loses 5 where the goal is behind; the best
+  # policy has 0.7 on average.
+  assert summary['final_return_mean'] > 0.0
+  assert summary['evaluation_episodes'] == 20
+
+
+def test_readme_shows_the_example_as_it_is():
+  readme = (_ROOT / 'README.md').read_text()
+  shown = readme.split('```python\n')[1].split('```')[0].splitlines()
+  lines = (_ROOT / 'examples' / 'own_environment.py').read_text().splitlines()
+  assert len(shown) > 30
+  remaining = iter(lines)  # In this order.
+  assert [line for line in shown if line] == [
+      line for line in shown if line and line in remaining]

@@ -1,0 +1,129 @@
+"""Whole programs for the tests: the real `launch.train`, small and quick."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from typing import Any, Callable, List, NamedTuple, Sequence
+
+import psutil
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Over a preset: tiny networks, a tiny replay, points in TensorBoard at once.
+SMALL = (
+    '--config.agent.hidden_sizes=16',
+    '--config.agent.dueling_hidden_size=16',
+    '--config.replay.min_size=100',
+    '--config.replay.capacity=1000',
+    '--config.learner.batch_size=8',
+    '--config.learner.publish_period=10',
+    '--config.actor.num_actors=1',
+    '--config.actor.environments_per_actor=2',
+    '--config.evaluator.episodes=2',
+    '--config.evaluator.max_seconds=20',
+    '--config.evaluator.period_seconds=1',
+    '--config.run.metrics_period_seconds=0.5',
+    # CartPole's preset has a target and minutes; most tests choose their own.
+    '--config.run.target_return=inf',
+    '--config.run.max_minutes=inf',
+)
+
+# Five processes import TensorFlow, perhaps while others use the machine.
+PATIENCE_SECONDS = 240.0
+
+
+class Ended(NamedTuple):
+  """A command that has ended."""
+  code: int
+  out: str
+  err: str
+
+
+class Program:
+  """A `launch.train` in a session of its own, as from a terminal."""
+
+  def __init__(self, workdir: pathlib.Path, flags: Sequence[str],
+               python_path: str = ''):
+    """Starts it.
+
+    Args:
+      workdir: its run directory.
+      flags: further ones, after those of `SMALL`.
+      python_path: further folder to import from.
+    """
+    self.workdir = workdir
+    self._process = subprocess.Popen(
+        [sys.executable, '-m', 'launch.train',
+         f'--config={ROOT}/configs/cartpole.py', f'--workdir={workdir}',
+         *SMALL, *flags],
+        cwd=workdir.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+        env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '2',
+             'PYTHONPATH': f'{ROOT}:{python_path}'})
+    self.pid = self._process.pid
+
+  def wait(self, seconds: float = PATIENCE_SECONDS) -> Ended:
+    """Waits until it has ended and its pipes are closed."""
+    out, err = self._process.communicate(timeout=seconds)
+    return Ended(self._process.returncode, out, err)
+
+  def wait_until(self, condition: Callable[[], Any]) -> None:
+    """Waits for a condition; fails where the program ends before it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+      assert self._process.poll() is None, self.wait()
+      assert time.monotonic() < deadline, 'waited in vain'
+      time.sleep(0.05)
+
+  def phase(self) -> str:
+    """Of the run; '' before there is one."""
+    try:
+      return json.loads((self.workdir / 'status.json').read_text())['phase']
+    except FileNotFoundError:
+      return ''
+
+  def role_pid(self, role: str) -> int:
+    """Process of a role that has started."""
+    return json.loads(
+        (self.workdir / 'roles' / f'{role}.json').read_text())['pid']
+
+  def has_started(self, role: str) -> bool:
+    return (self.workdir / 'roles' / f'{role}.json').exists()
+
+  def press_ctrl_c(self) -> None:
+    """As a terminal does: to every process of the foreground."""
+    os.killpg(self.pid, signal.SIGINT)
+
+  def terminate(self) -> None:
+    """As `kill` does: to the launcher alone."""
+    os.kill(self.pid, signal.SIGTERM)
+
+  def survivors(self) -> List[str]:
+    """Command lines of its processes that have not ended, its own too."""
+    found = []
+    for process in psutil.process_iter():
+      try:
+        if os.getsid(process.pid) == self.pid and (
+            process.status() != psutil.STATUS_ZOMBIE):
+          found.append(' '.join(process.cmdline()))
+      except (ProcessLookupError, psutil.NoSuchProcess):
+        continue
+    return found
+
+  def kill(self) -> None:
+    """Ends whatever is left of it."""
+    for process in psutil.process_iter():
+      try:
+        if os.getsid(process.pid) == self.pid:
+          process.kill()
+      except (ProcessLookupError, psutil.NoSuchProcess):
+        continue
+    self._process.communicate()
+
+
+def read_json(path: pathlib.Path) -> Any:
+  return json.loads(path.read_text())

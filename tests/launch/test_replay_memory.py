@@ -1,0 +1,38 @@
+"""The memory of a stored transition, in frames against full stacks."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _run(*arguments):
+  return subprocess.run(
+      [sys.executable, '-m', 'launch.replay_memory', *arguments],
+      cwd=_ROOT, env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '2'},
+      capture_output=True, text=True, check=False, timeout=400)
+
+
+def test_frames_take_at_most_60_percent_of_full_stacks():
+  result = _run('--game=pong', '--items=3000')
+  assert result.returncode == 0, result.stderr
+  numbers = {
+      name: float(number) for name, number in re.findall(
+          r'^([a-z ]+): +([0-9.]+)', result.stdout, re.MULTILINE)}
+  assert set(numbers) == {'single frames', 'full stacks', 'ratio'}
+  assert 200 < numbers['single frames'] < numbers['full stacks'] < 30_000
+  assert numbers['ratio'] <= 0.6
+  measured = numbers['single frames'] / numbers['full stacks']
+  assert abs(numbers['ratio'] - measured) < 0.01
+
+
+def test_unknown_game():
+  result = _run('--game=pongg')
+  assert result.returncode == 2
+  assert result.stderr.startswith(
+      "replay_memory.py: environment.game is 'pongg', but must be")
+  assert result.stderr.count('\n') == 1
+  assert result.stdout == ''

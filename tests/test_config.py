@@ -1,0 +1,316 @@
+"""The configuration: its limits, its JSON, and what it refuses."""
+
+import dataclasses
+import json
+import math
+
+import hypothesis
+from hypothesis import strategies as st
+import pytest
+
+from apex_tf import config as config_lib
+
+_FLOATS = st.floats(allow_nan=False)
+
+
+def _leaves():
+  """Section, field name, default and metadata of every field."""
+  return [(section.name, field.name, field.default, field.metadata)
+          for section in dataclasses.fields(config_lib.Config)
+          for field in dataclasses.fields(section.default_factory)]
+
+
+_LEAVES = {f'{section}.{name}': (default, metadata['limits'])
+           for section, name, default, metadata in _leaves()}
+
+
+def _with(path, value):
+  config = config_lib.Config()
+  section, name = path.split('.')
+  setattr(getattr(config, section), name, value)
+  return config
+
+
+def _refusal(path, value):
+  """What `validate` says of one changed field; "" if nothing."""
+  try:
+    _with(path, value).validate()
+  except ValueError as error:
+    return str(error)
+  return ''
+
+
+def _just(value, direction):
+  """The nearest value of the same type in a direction."""
+  if isinstance(value, float):
+    return math.nextafter(value, direction * math.inf)
+  return value + direction
+
+
+def _bounds(kind):
+  """Path, bound and default of every field with such a limit."""
+  return [(path, limits[kind], default)
+          for path, (default, limits) in _LEAVES.items() if kind in limits]
+
+
+def _typed(bound, default):
+  """A bound as a value of its field: in a tuple, where the field is one."""
+  if isinstance(default, tuple):
+    return (default[0], type(default[0])(bound))
+  return type(default)(bound)
+
+
+def _shift(bound, default, direction):
+  if isinstance(default, tuple):
+    return (default[0], _just(type(default[0])(bound), direction))
+  return _just(type(default)(bound), direction)
+
+
+def test_the_sections_and_names_that_scripts_rely_on():
+  for path in (
+      'environment.id', 'environment.game', 'environment.num_frames_stacked',
+      'environment.max_episode_steps', 'agent.n_step', 'agent.discount',
+      'agent.learning_rate', 'agent.target_update_period', 'replay.capacity',
+      'replay.min_size', 'replay.priority_exponent',
+      'replay.importance_exponent', 'replay.minimum_priority',
+      'replay.samples_per_insert', 'actor.num_actors',
+      'actor.environments_per_actor', 'actor.sync_period',
+      'learner.batch_size', 'evaluator.episodes', 'run.seed',
+      'run.max_minutes', 'run.max_learner_steps', 'run.max_agent_steps',
+      'run.target_return'):
+    assert path in _LEAVES
+
+
+def test_every_field_is_described():
+  described = config_lib.describe()
+  assert [path for path, _, _ in described] == list(_LEAVES)
+  for path, default, doc in described:
+    assert default == _LEAVES[path][0]
+    assert len(doc) > 15, path
+
+
+def test_every_number_has_a_limit():
+  for path, (default, limits) in _LEAVES.items():
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+      assert limits, path
+
+
+def test_the_defaults_are_valid():
+  config_lib.Config().validate()
+
+
+@pytest.mark.parametrize('path, bound, default', _bounds('minimum'))
+def test_minimum(path, bound, default):
+  outside = _shift(bound, default, -1)
+  number = outside[-1] if isinstance(outside, tuple) else outside
+  assert _refusal(path, outside) == (
+      f'{path} is {number!r}, but must be at least {bound}')
+  assert f'{path} is' not in _refusal(path, _typed(bound, default))
+
+
+@pytest.mark.parametrize('path, bound, default', _bounds('maximum'))
+def test_maximum(path, bound, default):
+  outside = _shift(bound, default, +1)
+  assert _refusal(path, outside) == (
+      f'{path} is {outside!r}, but must be at most {bound}')
+  assert f'{path} is' not in _refusal(path, _typed(bound, default))
+
+
+@pytest.mark.parametrize('path, bound, default', _bounds('above'))
+def test_above(path, bound, default):
+  outside = _typed(bound, default)
+  assert _refusal(path, outside) == (
+      f'{path} is {outside!r}, but must be greater than {bound}')
+  assert f'{path} is' not in _refusal(path, _shift(bound, default, +1))
+
+
+@pytest.mark.parametrize('path, bound, default', _bounds('below'))
+def test_below(path, bound, default):
+  outside = _typed(bound, default)
+  assert _refusal(path, outside) == (
+      f'{path} is {outside!r}, but must be less than {bound}')
+  assert f'{path} is' not in _refusal(path, _shift(bound, default, -1))
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.sampled_from(_bounds('choices')),
+                  st.text('abcxyz019_- ', max_size=8))
+def test_choices(bound, value):
+  path, choices, _ = bound
+  hypothesis.assume(value not in choices)
+  refusal = _refusal(path, value)
+  assert refusal.startswith(
+      f'{path} is {value!r}, but must be one of {", ".join(choices)}')
+  for choice in choices:  # Of a suite, the game may still be missing.
+    assert f'{path} is' not in _refusal(path, choice)
+
+
+@pytest.mark.parametrize('path', [
+    path for path, (default, _) in _LEAVES.items() if type(default) is float])
+def test_only_finite_numbers_unless_said_otherwise(path):
+  assert _refusal(path, math.nan) == (
+      f'{path} is nan, but must be a finite number')
+  infinite = _LEAVES[path][1].get('infinite', False)
+  assert (f'{path} is' in _refusal(path, math.inf)) == (not infinite)
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(
+    st.sampled_from(sorted(_LEAVES)),
+    st.one_of(st.none(), st.booleans(), st.integers(), _FLOATS, st.text(),
+              st.tuples(), st.tuples(_FLOATS), st.tuples(st.booleans()),
+              st.lists(st.integers())))
+def test_another_type_is_refused_by_name(path, value):
+  default = _LEAVES[path][0]
+  hypothesis.assume(type(value) is not type(default))
+  kind = ('a tuple of int' if isinstance(default, tuple) else
+          f'of type {type(default).__name__}')
+  assert _refusal(path, value) == f'{path} is {value!r}, but must be {kind}'
+
+
+@pytest.mark.parametrize('value', [(1.5,), (8, True), (8, '8'), ((8,),)])
+def test_another_type_within_a_tuple(value):
+  assert _refusal('agent.hidden_sizes', value) == (
+      f'agent.hidden_sizes is {value!r}, but must be a tuple of int')
+
+
+@pytest.mark.parametrize('changes, said', [
+    ({'replay.capacity': 100, 'replay.min_size': 101},
+     'replay.min_size is 101, but must be at most replay.capacity, 100'),
+    ({'replay.capacity': 100, 'replay.min_size': 10,
+      'learner.batch_size': 101},
+     'learner.batch_size is 101, but must be at most replay.capacity, 100'),
+    # One insert more or less moves the error by samples_per_insert, and the
+    # buffer is tolerance * min_size * samples_per_insert.
+    ({'replay.min_size': 9, 'replay.samples_per_insert': 8.0,
+      'replay.samples_per_insert_tolerance': 0.1},
+     'replay.samples_per_insert_tolerance is 0.1, but must be large enough'),
+    ({'replay.min_size': 39, 'replay.samples_per_insert': 0.25,
+      'replay.samples_per_insert_tolerance': 0.1},
+     'replay.samples_per_insert_tolerance is 0.1, but must be large enough'),
+    ({'environment.suite': 'atari'},
+     "environment.game is '', but must be the name of a game of the suite "
+     'atari'),
+    ({'environment.suite': 'minatar'},
+     "environment.game is '', but must be the name of a game of the suite "
+     'minatar'),
+    ({'environment.id': ''}, "environment.id is '', but must be a gymnasium "
+                             'id'),
+])
+def test_fields_that_do_not_go_together(changes, said):
+  config = config_lib.Config()
+  for path, value in changes.items():
+    section, name = path.split('.')
+    setattr(getattr(config, section), name, value)
+  with pytest.raises(ValueError) as error:
+    config.validate()
+  assert str(error.value).startswith(said)
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('changes', [
+    {'replay.capacity': 100, 'replay.min_size': 100,
+     'learner.batch_size': 100},
+    {'replay.min_size': 10, 'replay.samples_per_insert': 8.0,
+     'replay.samples_per_insert_tolerance': 0.1},
+    {'replay.min_size': 40, 'replay.samples_per_insert': 0.25,
+     'replay.samples_per_insert_tolerance': 0.1},
+])
+def test_fields_that_just_go_together(changes):
+  config = config_lib.Config()
+  for path, value in changes.items():
+    section, name = path.split('.')
+    setattr(getattr(config, section), name, value)
+  config.validate()
+
+
+def test_total_environments():
+  config = config_lib.Config()
+  config.actor.num_actors = 3
+  config.actor.environments_per_actor = 5
+  assert config.total_environments == 15
+
+
+def _values(default):
+  """Any value of a field's type, valid or not."""
+  if isinstance(default, tuple):
+    return st.lists(st.integers(), max_size=4).map(tuple)
+  return {bool: st.booleans(), int: st.integers(), float: _FLOATS,
+          str: st.text()}[type(default)]
+
+
+@st.composite
+def _configs(draw):
+  config = config_lib.Config()
+  for path in draw(st.sets(st.sampled_from(sorted(_LEAVES)), max_size=6)):
+    section, name = path.split('.')
+    setattr(getattr(config, section), name, draw(_values(_LEAVES[path][0])))
+  return config
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(_configs())
+def test_json_round_trip(config):
+  def refuse(constant):
+    raise AssertionError(f'{constant} is not strict JSON')
+
+  text = config.to_json()
+  data = json.loads(text, parse_constant=refuse)
+  assert config_lib.Config.from_json(text) == config
+  for path in _LEAVES:
+    section, name = path.split('.')
+    value = getattr(getattr(config, section), name)
+    if isinstance(value, tuple):
+      value = list(value)
+    elif isinstance(value, float) and math.isinf(value):
+      value = 'inf' if value > 0 else '-inf'
+    assert data[section][name] == value
+
+
+def test_json_may_leave_fields_out_and_write_whole_floats():
+  config = config_lib.Config.from_json(
+      '{"agent": {"discount": 1, "hidden_sizes": [3, 4]}, "run": {}}')
+  expected = config_lib.Config()
+  expected.agent.discount = 1.0
+  expected.agent.hidden_sizes = (3, 4)
+  assert config == expected
+  assert isinstance(config.agent.discount, float)
+
+
+@pytest.mark.parametrize('text, said', [
+    ('{"actor": {"num_actor": 3}}',
+     'actor.num_actor is not a field of the configuration; did you mean '
+     'actor.num_actors?'),
+    ('{"agents": {}}', 'agents is not a field of the configuration'),
+    ('{"agent": 3}', 'agent is 3, but must be a JSON object'),
+    ('[]', 'config is [], but must be a JSON object'),
+    ('{"learner": {"batch_size": 2.5}}',
+     'learner.batch_size is 2.5, but must be of type int'),
+    ('{"learner": {"batch_size": true}}',
+     'learner.batch_size is True, but must be of type int'),
+    ('{"learner": {"batch_size": null}}',
+     'learner.batch_size is None, but must be of type int'),
+    ('{"agent": {"learning_rate": "fast"}}',
+     "agent.learning_rate is 'fast', but must be of type float"),
+    ('{"agent": {"learning_rate": "0.1"}}',
+     "agent.learning_rate is '0.1', but must be of type float"),
+    ('{"agent": {"learning_rate": false}}',
+     'agent.learning_rate is False, but must be of type float'),
+    ('{"agent": {"hidden_sizes": [1.5]}}',
+     'agent.hidden_sizes is (1.5,), but must be a tuple of int'),
+    ('{"agent": {"hidden_sizes": 8}}',
+     'agent.hidden_sizes is 8, but must be a tuple of int'),
+    ('{"environment": {"full_action_set": 1}}',
+     'environment.full_action_set is 1, but must be of type bool'),
+    ('{"environment": {"id": 1}}',
+     'environment.id is 1, but must be of type str'),
+])
+def test_json_that_is_refused(text, said):
+  with pytest.raises(ValueError) as error:
+    config_lib.Config.from_json(text)
+  assert str(error.value).startswith(said)
+
+
+def test_no_two_configurations_share_a_section():
+  config_lib.Config().agent.n_step = 7
+  assert config_lib.Config().agent.n_step == 3

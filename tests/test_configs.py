@@ -1,0 +1,121 @@
+"""The presets: valid, described, and of Atari the paper's, point by point."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from apex_tf import config as config_lib
+from apex_tf import validation
+from configs import atari
+from configs import atari_small
+from configs import cartpole
+from configs import gym
+from configs import minatar
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+_PRESETS = sorted(path.stem for path in (_ROOT / 'configs').glob('[a-z]*.py'))
+
+
+def test_the_presets_of_the_manual_are_there():
+  assert _PRESETS == ['atari', 'atari_small', 'cartpole', 'gym', 'minatar']
+
+
+@pytest.mark.parametrize('name', _PRESETS)
+def test_preset_is_valid_with_its_environment(name):
+  config = importlib.import_module(f'configs.{name}').get_config()
+  assert isinstance(config, config_lib.Config)
+  validation.validate(config)
+  assert config_lib.Config.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize('name', _PRESETS)
+def test_preset_is_described(name):
+  module = importlib.import_module(f'configs.{name}')
+  assert len(module.__doc__) > 40
+  assert len(module.get_config.__doc__) > 10
+
+
+@pytest.mark.parametrize('name', _PRESETS)
+def test_every_call_makes_its_own(name):
+  module = importlib.import_module(f'configs.{name}')
+  module.get_config().agent.n_step = 60
+  assert module.get_config().agent.n_step == 3
+
+
+def test_atari_is_the_papers_section_4_and_appendix_c():
+  config = atari.get_config()
+  # The network: dueling over the three convolutions of Nature, streams of 512.
+  assert config.agent.network == 'nature'
+  assert config.agent.dueling_hidden_size == 512
+  # The environment: 18 actions, stacks of 4, rewards clipped to [-1, 1],
+  # life loss as an end, up to 30 no-ops, nothing sticky, 50,000 frames.
+  assert config.environment.suite == 'atari'
+  assert config.environment.atari_protocol == 'apex2018'
+  assert config.environment.full_action_set is True
+  assert config.environment.num_frames_stacked == 4
+  assert config.environment.reward_clip == 1.0
+  assert config.environment.max_episode_frames == 50_000
+  # The target: three steps, 0.99, a copy each 2500 batches.
+  assert config.agent.n_step == 3
+  assert config.agent.discount == 0.99
+  assert config.agent.target_update_period == 2500
+  # Centered RMSProp of 0.00025 / 4, decay 0.95, epsilon 1.5e-7, and clipping.
+  assert config.agent.learning_rate == 6.25e-5
+  assert config.agent.rmsprop_decay == 0.95
+  assert config.agent.rmsprop_epsilon == 1.5e-7
+  assert config.agent.max_gradient_norm == 40.0
+  assert config.learner.batch_size == 512
+  # Replay: 2 million, from 50,000 on, alpha 0.6, beta 0.4, no fixed ratio.
+  assert config.replay.capacity == 2_000_000
+  assert config.replay.min_size == 50_000
+  assert config.replay.priority_exponent == 0.6
+  assert config.replay.importance_exponent == 0.4
+  assert config.replay.samples_per_insert == 0.0
+  # Exploration: 0.4^(1 + 7 i / (N - 1)).
+  assert config.agent.epsilon_base == 0.4
+  assert config.agent.epsilon_alpha == 7.0
+  # Actors: variables every 400 frames, batches of 50, at most 100 waiting.
+  assert 4 * config.actor.sync_period == 400
+  assert config.actor.flush_period == 50
+  assert config.replay.max_pending_items == 100
+  # The issue's own number for the evaluator.
+  assert config.agent.evaluation_epsilon == 0.001
+
+
+def test_the_papers_360_environments_are_one_override_away():
+  config = atari.get_config()
+  assert config.actor.num_actors >= 2
+  config.actor.num_actors = 45
+  assert config.total_environments == 360
+
+
+def test_atari_small_keeps_the_protocol_and_takes_the_network_of_2013():
+  small, paper = atari_small.get_config(), atari.get_config()
+  assert small.agent.network == 'dqn2013'
+  assert small.learner.batch_size <= 64
+  for name in ('suite', 'game', 'num_frames_stacked', 'reward_clip',
+               'atari_protocol', 'max_episode_frames'):
+    assert getattr(small.environment, name) == getattr(paper.environment, name)
+
+
+def test_cartpole_stops_when_it_is_solved():
+  config = cartpole.get_config()
+  assert config.environment.id == 'CartPole-v1'
+  assert config.run.target_return == 475.0
+  assert config.evaluator.episodes == 20
+
+
+def test_gym_has_no_target_of_its_own():
+  config = gym.get_config()
+  assert config.environment.suite == 'gymnasium'
+  assert config.run == config_lib.RunConfig()
+
+
+def test_minatar_is_on_breakout_with_its_own_network():
+  config = minatar.get_config()
+  assert (config.environment.suite, config.environment.game) == (
+      'minatar', 'breakout')
+  assert config.agent.network == 'minatar'
+  # The games have no limit of their own.
+  assert config.environment.max_episode_steps > 0
