@@ -18,7 +18,8 @@ SHELL := /bin/bash
 .PHONY: help doctor setup environment run test test-learning check lock clean
 
 help:  ## This list.
-	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  %-14s %s\n", $$1, $$2 }' \
+	  Makefile
 
 doctor:  ## Is this machine fit? Needs nothing installed but Python.
 	@$(PYTHON) -c '' || { echo \

@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from apex_tf import config as config_lib
 from apex_tf.monitoring import status as status_lib
@@ -28,7 +28,7 @@ class Coordinator:
     self._config = config
     self._clock = clock
     self._start = clock()
-    self._learning_start = 0.0
+    self._learning_start: Optional[float] = None
     self._lock = threading.Lock()
     self._phase = status_lib.FILLING
     self._stop_reason = ''
@@ -60,14 +60,14 @@ class Coordinator:
     }
 
   def report_actor(self, index: int, report: Dict[str, Any]) -> str:
-    """Takes an actor's totals; an `ActorReport` as a dict. Returns the phase."""
+    """Takes an actor's totals, an `ActorReport` as a dict; the phase."""
     parsed = status_lib.ActorReport(**report)
     with self._lock:
       self._reports.setdefault(index, {})[parsed.incarnation] = parsed
     return self.check_limits()
 
   def report_evaluation(self, evaluation: Dict[str, Any]) -> str:
-    """Takes an `Evaluation` as a dict. Returns the phase."""
+    """Takes an `Evaluation` as a dict; the phase."""
     parsed = status_lib.Evaluation(**evaluation)
     with self._lock:
       known = {(e.learner_step, e.final) for e in self._evaluations}
@@ -78,7 +78,7 @@ class Coordinator:
     return self.check_limits()
 
   def report_learner(self, learner_steps: int) -> str:
-    """Takes the learner's count. Returns the phase."""
+    """Takes the learner's count; the phase."""
     with self._lock:
       self._learner_steps = learner_steps
       if learner_steps and self._phase == status_lib.FILLING:
@@ -113,8 +113,8 @@ class Coordinator:
           phase=self._phase,
           stop_reason=self._stop_reason,
           wall_seconds=self.wall_seconds,
-          learning_seconds=(self.wall_seconds - self._learning_start
-                            if self._learning_start else 0.0),
+          learning_seconds=(0.0 if self._learning_start is None else
+                            self.wall_seconds - self._learning_start),
           learner_steps=self._learner_steps,
           agent_steps=sum(report.agent_steps for report in everyone),
           environment_frames=sum(

@@ -15,23 +15,27 @@ import os
 import signal
 import socket
 import threading
-from typing import Any, Dict
+from typing import Any, Dict, NamedTuple, Optional
 
 from absl import logging
 import launchpad as lp
 from launchpad.launch.run_locally import launch_local_output_to_files
 from launchpad.nodes import base
 from launchpad.nodes.python import local_multi_processing
+import psutil
 
 from apex_tf import config as config_lib
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 
 LAUNCH_TYPES = ('local_mp', 'local_mt')
 
 _POLL_SECONDS = 0.5
+# What nodes are given to end by themselves; Launchpad gives them 10 seconds.
+_GRACE_SECONDS = 5.0
 
 
 class _FixedAddress(lp.AbstractAddressBuilder):
@@ -215,10 +219,12 @@ def _listen_once(port: int) -> None:
 
 
 class _Watch:
-  """Watches a launched program from a thread, and stops it when it is done.
+  """Watches a launched program from a thread, and sees to it that it ends.
 
   Launchpad wants to be stopped by a signal to the launcher; who sent the first
-  one tells an end from an interruption.
+  one tells an end from an interruption. Nodes that are still there seconds
+  after they were told to stop, importing TensorFlow perhaps, are killed:
+  Launchpad would do it later, and kill the launcher as well.
   """
 
   def __init__(self, directory: run_directory.RunDirectory):
@@ -228,11 +234,17 @@ class _Watch:
     self.done = False
     for number in (signal.SIGINT, signal.SIGTERM):
       signal.signal(number, self._on_signal)
-    self._thread = threading.Thread(target=self._run, daemon=True)
 
-  def start(self) -> None:
+  def start(self, stopping: threading.Event) -> None:
+    """Begins to watch.
+
+    Args:
+      stopping: set once Launchpad has told the nodes to stop.
+    """
     if self.interrupted:  # Perhaps before Launchpad listened to signals.
       os.kill(os.getpid(), signal.SIGTERM)
+    self._thread = threading.Thread(
+        target=self._run, args=(stopping,), daemon=True)
     self._thread.start()
 
   def close(self) -> None:
@@ -243,18 +255,37 @@ class _Watch:
     del number, frame
     self.interrupted = self.interrupted or not self.done
 
-  def _run(self) -> None:
-    while not self._ended.wait(_POLL_SECONDS):
+  def _run(self, stopping: threading.Event) -> None:
+    while not stopping.wait(_POLL_SECONDS):
+      if self._ended.is_set():
+        return
       status = self._directory.read_status()
       if status is not None and status.phase == status_lib.DONE and (
-          not self.interrupted):
+          not self.done and not self.interrupted):
         self.done = True
         os.kill(os.getpid(), signal.SIGTERM)
-        return
+    if not self._ended.wait(_GRACE_SECONDS):
+      for node in psutil.Process().children(recursive=True):
+        try:
+          node.kill()
+        except psutil.NoSuchProcess:
+          pass
+
+
+class Ending(NamedTuple):
+  """How a program has ended.
+
+  Attributes:
+    how: "" by itself, `status.INTERRUPTED` by a signal, or `status.FAILED`
+      when a node failed.
+    failure: the node that failed first, where one did and that is known.
+  """
+  how: str
+  failure: Optional[role_records.RoleFailure] = None
 
 
 def run(config: config_lib.Config, directory: run_directory.RunDirectory,
-        launch_type: str, console: console_lib.Console) -> str:
+        launch_type: str, console: console_lib.Console) -> Ending:
   """Launches the program and waits until it has ended.
 
   Args:
@@ -264,14 +295,14 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
     console: shows the status meanwhile.
 
   Returns:
-    How it ended: "" by itself, `status.INTERRUPTED` by a signal, or
-    `status.FAILED` when a node failed.
+    How it ended.
   """
   # Launchpad reads $LAUNCHPAD_LOGGING_DIR when it is imported, which is before
   # the run directory is known.
   launch_local_output_to_files._LOGGING_DIR = directory.logs_directory  # pylint: disable=protected-access
   watch = _Watch(directory)
   failed = False
+  failure = None
   with console, open(directory.launcher_log_file, 'w', encoding='utf-8') as log:
     # What Launchpad prints would run into the console's panel.
     with contextlib.redirect_stdout(log):
@@ -280,14 +311,16 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
           launch_type=launch_type,
           terminal='output_to_files',
           local_resources=make_resources())
-      watch.start()
+      watch.start(manager.stop_event())
       try:
         manager.wait()
       except BaseException as error:  # In threads, a node's own.
         logging.info('A node failed: %s', error)
         failed = True
+        # Now, since the others fail in its wake.
+        failure = directory.find_failure()
       manager.wait(raise_error=False)
     watch.close()
   if failed:
-    return status_lib.FAILED
-  return status_lib.INTERRUPTED if watch.interrupted else ''
+    return Ending(status_lib.FAILED, failure)
+  return Ending(status_lib.INTERRUPTED if watch.interrupted else '')

@@ -110,9 +110,10 @@ class SerialRun:
     inserted = sum(a.adder.statistics.items_inserted for a in self._actors)
     if inserted < self._config.replay.min_size:
       return
-    allowed = self._ratio * (inserted - self._config.replay.min_size + 1)
+    samples = self._ratio * (inserted - self._config.replay.min_size + 1)
+    allowed = samples / self._config.learner.batch_size
     phase = self.coordinator.phase
-    while self.learner.num_steps * self._config.learner.batch_size < allowed and (
+    while self.learner.num_steps < allowed and (
         phase in (status_lib.FILLING, status_lib.LEARNING)):
       self.learner.step()
       self._priority_writer.flush()
@@ -133,10 +134,12 @@ class SerialRun:
   def evaluate(self, final: bool) -> None:
     """Evaluates the newest version; when `final`, that ends the run."""
     self._evaluator.variable_client.update_now()
+    start = time.monotonic()
     evaluation = self._evaluator.evaluator.evaluate(
         self.coordinator.get_counts(), final, lambda: True)
     if evaluation is not None:
-      evaluator_role.write_metrics(self._evaluator_logger, evaluation)
+      evaluator_role.write_metrics(
+          self._evaluator_logger, evaluation, time.monotonic() - start)
       self.coordinator.report_evaluation(dataclasses.asdict(evaluation))
 
   def close(self) -> None:

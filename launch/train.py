@@ -12,7 +12,6 @@ from typing import Sequence
 
 from absl import flags
 from absl import logging
-import launchpad  # Defines --lp_launch_type.
 from ml_collections import config_flags
 
 from apex_tf import config as config_lib
@@ -64,19 +63,19 @@ def check_flags(config: config_lib.Config) -> None:
 
 
 def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
-           ended: str) -> int:
+           ending: program.Ending) -> int:
   """Writes the results and says what came out.
 
   Args:
     config: of the run.
     directory: of the run.
-    ended: "", `status.INTERRUPTED` or `status.FAILED`.
+    ending: how it ended.
 
   Returns:
     The exit code.
   """
   status = directory.read_status() or status_lib.RunStatus()
-  failure = directory.find_failure() if ended == status_lib.FAILED else None
+  ended = ending.how
   if ended and not (ended == status_lib.INTERRUPTED and status.stop_reason):
     status.stop_reason = ended
   directory.write_status(status)
@@ -89,7 +88,7 @@ def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
   print(f'TensorBoard:    tensorboard --logdir {directory.tensorboard_root}')
   if ended == status_lib.FAILED:
     sys.stdout.flush()
-    print(failure or 'a role failed without a record; see '
+    print(ending.failure or 'a role failed without a record; see '
           f'{directory.logs_directory}', file=sys.stderr)
     return 1
   return 0
@@ -111,12 +110,14 @@ def main(argv: Sequence[str]) -> None:
   if FLAGS.serial:
     # Imports TensorFlow and Reverb, which the launcher does without.
     from apex_tf import serial  # pylint: disable=import-outside-toplevel
-    ended = serial.run(config, directory, console)
+    ending = program.Ending(serial.run(config, directory, console))
   else:
-    ended = program.run(config, directory, FLAGS.lp_launch_type, console)
-  sys.exit(finish(config, directory, ended))
+    ending = program.run(config, directory, FLAGS.lp_launch_type, console)
+  sys.exit(finish(config, directory, ending))
 
 
 if __name__ == '__main__':
+  # For roles that run in this process; the others get theirs in `program.py`.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
   command_line.run(main)

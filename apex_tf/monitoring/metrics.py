@@ -100,8 +100,8 @@ _TABLE = (
            'never, 1 is always.'),
     # Priority write-back.
     Metric('priority_lag_steps', (LEARNER,), 'learner steps',
-           'Learner steps between computing priorities and their arrival in '
-           'the table, newest write.'),
+           'Learner steps between computing the oldest priority of the newest '
+           'write and its arrival in the table.'),
     Metric('priority_updates_dropped', (LEARNER,), 'transitions',
            'Priorities dropped from the full queue, since the start.'),
     Metric('priorities_refused', (LEARNER,), 'transitions',

@@ -100,7 +100,7 @@ class BatchFetcher(Iterator[Batch]):
       stop: ends `next` with StopIteration.
     """
     self._stop = stop
-    self._queue: 'queue.Queue[Optional[Batch]]' = queue.Queue(maxsize=1)
+    self._queue: queue.Queue[Optional[Batch]] = queue.Queue(maxsize=1)
     self._error: Optional[Exception] = None
     self._ended = False
     self._thread = threading.Thread(

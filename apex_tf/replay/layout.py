@@ -33,9 +33,9 @@ STEP = 'step'
 OBSERVATION_TM1 = 'observation_tm1'
 OBSERVATION_T = 'observation_t'
 
-# A column's rows are compressed together in chunks; a sample unpacks whole
-# chunks, which costs little for the numbers of a step.
-_STEP_CHUNK_LENGTH = 64
+# Rows that are compressed together in one chunk: an item is sent when the
+# chunks it references are full, or when its writer is flushed.
+_STEP_CHUNK_LENGTH = 16
 
 _NUM_SCALARS = 3
 

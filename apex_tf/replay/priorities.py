@@ -20,7 +20,8 @@ class PriorityStatistics:
     written: priorities sent to the table.
     dropped: priorities that the full queue pushed out before they were sent.
     refused: priorities that were not finite or negative.
-    lag_steps: learner steps between computing and sending the newest.
+    lag_steps: learner steps between computing the oldest priority of the last
+      write and that write.
   """
   written: int = 0
   dropped: int = 0
@@ -48,7 +49,7 @@ class PriorityWriter:
     self._client = client
     self._minimum_priority = minimum_priority
     self._max_pending = max_pending
-    self._pending: 'collections.OrderedDict[int, float]' = (
+    self._pending: collections.OrderedDict[int, float] = (
         collections.OrderedDict())
     self._pending_since: Optional[int] = None
     self._learner_step = 0

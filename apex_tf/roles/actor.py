@@ -128,7 +128,8 @@ def run_actor(config: config_lib.Config,
       environment, actor, config.environment.reward_clip)
   role = f'actor_{index}'
   monitor = ActorMonitor(loop, adder, policy, variable_client)
-  logger = metrics_lib.MetricsLogger(directory.tensorboard_directory(role), role)
+  logger = metrics_lib.MetricsLogger(
+      directory.tensorboard_directory(role), role)
 
   def report() -> None:
     phase = learner.report_actor(index, monitor.report())

@@ -19,8 +19,8 @@ ROLE = 'evaluator'
 
 
 def write_metrics(logger: metrics_lib.MetricsLogger,
-                  evaluation: status_lib.Evaluation) -> None:
-  """Writes an evaluation to TensorBoard."""
+                  evaluation: status_lib.Evaluation, seconds: float) -> None:
+  """Writes an evaluation that took `seconds` to TensorBoard."""
   metrics = {
       'step': evaluation.learner_step,
       'evaluated_version': evaluation.learner_step,
@@ -30,6 +30,7 @@ def write_metrics(logger: metrics_lib.MetricsLogger,
       'evaluation_return_min': min(evaluation.returns),
       'evaluation_return_max': max(evaluation.returns),
       'evaluation_episodes': len(evaluation.returns),
+      'evaluation_seconds': seconds,
   }
   if evaluation.human_normalized is not None:
     metrics['human_normalized_score'] = evaluation.human_normalized
@@ -51,7 +52,8 @@ def run_evaluator(config: config_lib.Config,
   learner = courier.Client(
       learner_address, call_timeout=actor_role.CALL_TIMEOUT_SECONDS)
   parts = builder.make_evaluator(learner)
-  logger = metrics_lib.MetricsLogger(directory.tensorboard_directory(ROLE), ROLE)
+  logger = metrics_lib.MetricsLogger(
+      directory.tensorboard_directory(ROLE), ROLE)
 
   def ask(call: Callable[[], Any]) -> Any:
     """Repeats a call until it is answered; None once stopped."""
@@ -69,13 +71,16 @@ def run_evaluator(config: config_lib.Config,
     counts = ask(learner.get_counts)
     if counts is None or not parts.variable_client.update_and_wait(stop):
       return None
+    start = time.monotonic()
     evaluation = parts.evaluator.evaluate(counts, final, keep_going)
     if evaluation is None:
+      if final:
+        ask(learner.give_up_final_evaluation)
       return None
     logging.info('Version %d: %.1f +- %.1f over %d episodes.',
                  evaluation.learner_step, evaluation.mean, evaluation.std,
                  len(evaluation.returns))
-    write_metrics(logger, evaluation)
+    write_metrics(logger, evaluation, time.monotonic() - start)
     return ask(lambda: learner.report_evaluation(
         dataclasses.asdict(evaluation)))
 

@@ -58,8 +58,12 @@ class LearnerService(core.VariableSource):
     """See `Coordinator.report_evaluation`."""
     return self._coordinator.report_evaluation(evaluation)
 
+  def give_up_final_evaluation(self) -> None:
+    """The evaluator finished no episode in its time: the run ends without."""
+    self._coordinator.finish()
+
   METHODS = ('get_variables', 'get_counts', 'get_phase', 'report_actor',
-             'report_evaluation')
+             'report_evaluation', 'give_up_final_evaluation')
 
 
 class StatusReporter:
@@ -78,7 +82,9 @@ class StatusReporter:
     self._replay = status_lib.ReplayStatus(
         min_size=config.replay.min_size, capacity=config.replay.capacity)
     self._rates = metrics_lib.Rates()
-    self._logger = metrics_lib.MetricsLogger(directory.tensorboard_directory(ROLE), ROLE)
+    self._wait_rate = metrics_lib.RateWindow()
+    self._logger = metrics_lib.MetricsLogger(
+        directory.tensorboard_directory(ROLE), ROLE)
     self._logged_at = 0.0
 
   def write(self) -> status_lib.RunStatus:
@@ -98,6 +104,8 @@ class StatusReporter:
         'agent_steps_per_second': status.agent_steps,
         'frames_per_second': status.environment_frames,
     })
+    metrics['batch_wait_share'] = self._wait_rate.update(
+        self._learner.batch_wait_seconds)
     if status.actors:
       metrics['policy_age_steps'] = status.learner_steps - min(
           report.learner_step for report in status.actors.values())

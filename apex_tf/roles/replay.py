@@ -29,7 +29,8 @@ def run_replay(config: config_lib.Config,
   port = int(address.rsplit(':', 1)[1])
   server = reverb.Server(builder.make_replay_tables(), port=port)
   logging.info('Replay serves at %s.', address)
-  logger = metrics_lib.MetricsLogger(directory.tensorboard_directory(ROLE), ROLE)
+  logger = metrics_lib.MetricsLogger(
+      directory.tensorboard_directory(ROLE), ROLE)
   monitor = monitor_lib.ReplayMonitor(server.localhost_client(), config.replay)
   rates = metrics_lib.Rates()
   while not stop.wait(config.run.metrics_period_seconds):
