@@ -128,7 +128,8 @@ class Builder:
                            config.evaluator.episodes)
     policy = self.agent.make_evaluation_policy(
         num_environments, self._seed(_EVALUATOR, 1))
-    client = self.make_variable_client(source, policy)
+    client = variables_lib.VariableClient(
+        source, policy.variables, update_period=0)
     environment = environments.make_environment(
         config.environment, num_environments, self._seed(_EVALUATOR),
         evaluation=True)

@@ -30,15 +30,15 @@ class Evaluator:
     Args:
       environment: made for evaluation.
       policy: the evaluation policy.
-      variable_client: of the policy; the caller decides when it fetches.
+      variable_client: of the policy; one that fetches only when the caller
+        asks it to, since a version is evaluated whole.
       num_episodes: of one evaluation.
       max_seconds: after which one ends with the episodes it has.
       game: Atari game, for the human-normalised score; otherwise "".
     """
     self._environment = environment
     self._variable_client = variable_client
-    # Its own client never fetches: a version is evaluated whole.
-    self._actor = actor_lib.Actor(policy, _FrozenVariables(variable_client))
+    self._actor = actor_lib.Actor(policy, variable_client)
     self._max_seconds = max_seconds
     self._game = game
     num_environments = environment.num_environments
@@ -92,17 +92,3 @@ class Evaluator:
         human_normalized=(
             scores.human_normalized_score(self._game, mean)
             if self._game else None))
-
-
-class _FrozenVariables(variables_lib.VariableClient):
-  """Shows another client's version and never fetches."""
-
-  def __init__(self, client: variables_lib.VariableClient):
-    self._client = client
-
-  @property
-  def learner_step(self) -> int:
-    return self._client.learner_step
-
-  def update(self) -> None:
-    pass

@@ -68,7 +68,8 @@ class VariableClient:
     Args:
       source: the learner, or a client of it.
       variables: to be kept up to date.
-      update_period: calls of `update` between fetches.
+      update_period: calls of `update` between fetches; 0 never fetches but by
+        `update_now` and `update_and_wait`.
       asynchronous: otherwise `update` fetches and copies before it returns.
     """
     self._source = source
@@ -97,7 +98,8 @@ class VariableClient:
     self._calls += 1
     if self._received is not None:
       self._copy()
-    if self._calls >= self._update_period and not self._fetching:
+    due = 0 < self._update_period <= self._calls
+    if due and not self._fetching:
       self._calls = 0
       if self._asynchronous:
         self._request = threading.Thread(target=self._fetch, daemon=True)

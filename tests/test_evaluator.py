@@ -43,7 +43,7 @@ def _make(episodes, num_episodes, max_seconds=60.0, game=''):
   publisher = variables_lib.VariablePublisher([learned])
   publisher.publish(7)
   policy = _Policy()
-  client = variables_lib.VariableClient(publisher, policy.variables, 1,
+  client = variables_lib.VariableClient(publisher, policy.variables, 0,
                                         asynchronous=False)
   client.update_now()
   environment = scripted_environment.ScriptedEnvironment(

@@ -125,6 +125,18 @@ def test_synchronous_updates_come_every_period():
   assert source.calls == 2
 
 
+@pytest.mark.parametrize('asynchronous', [False, True])
+def test_a_period_of_zero_fetches_only_when_asked(asynchronous):
+  _, publisher, source, _, client = _make(0, asynchronous)
+  client.update_now()
+  publisher.publish(9)
+  for _ in range(20):
+    client.update()
+  assert client.learner_step == 0 and source.calls == 1
+  client.update_now()
+  assert client.learner_step == 9
+
+
 def test_asynchronous_updates_do_not_wait(wait_until):
   learned, publisher, source, used, client = _make(2)
   source.gate.clear()

@@ -42,6 +42,13 @@ class ActorMonitor:
     self._episodes: List[environment_loop.Episode] = []
     self._num_episodes = 0
     self._rates = metrics_lib.Rates()
+    self._update_rates()
+
+  def _update_rates(self) -> Dict[str, float]:
+    return self._rates.update({
+        'agent_steps_per_second': self._loop.agent_steps,
+        'frames_per_second': self._loop.environment_frames,
+    })
 
   def observe(self, episodes: List[environment_loop.Episode]) -> None:
     """Takes finished episodes."""
@@ -79,10 +86,7 @@ class ActorMonitor:
         'policy_version': float(self._variable_client.learner_step),
         'policy_age_seconds': self._variable_client.age_seconds,
         **self._policy.metrics(),
-        **self._rates.update({
-            'agent_steps_per_second': self._loop.agent_steps,
-            'frames_per_second': self._loop.environment_frames,
-        }),
+        **self._update_rates(),
     }
     priorities = list(statistics.priorities)
     if priorities:

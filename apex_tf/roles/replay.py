@@ -33,6 +33,7 @@ def run_replay(config: config_lib.Config,
       directory.tensorboard_directory(ROLE), ROLE)
   monitor = monitor_lib.ReplayMonitor(server.localhost_client(), config.replay)
   rates = metrics_lib.Rates()
+  rates.update({'inserts_per_second': 0, 'samples_per_second': 0})
   while not stop.wait(config.run.metrics_period_seconds):
     status = monitor.read()
     if status is None:

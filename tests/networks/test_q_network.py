@@ -7,9 +7,10 @@ import sonnet as snt
 import tensorflow as tf
 
 from apex_tf import config as config_lib
+from apex_tf import network_inputs
+from apex_tf import network_inputs
 from apex_tf import networks
 from apex_tf.networks import initializers
-from apex_tf.networks import torsos
 
 
 def _config(network: str, **changes) -> config_lib.AgentConfig:

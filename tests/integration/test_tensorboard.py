@@ -1,0 +1,81 @@
+"""The `tensorboard` command on a real run directory."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+
+@pytest.fixture(scope='module')
+def address(finished_run, tmp_path_factory):
+  """Where `tensorboard --logdir` serves the finished run."""
+  with socket.socket() as finder:
+    finder.bind(('127.0.0.1', 0))
+    port = finder.getsockname()[1]
+  log = tmp_path_factory.mktemp('tensorboard') / 'log'
+  with open(log, 'w') as output:
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'tensorboard.main', '--logdir',
+         str(finished_run.workdir / 'tensorboard'), '--host', '127.0.0.1',
+         '--port', str(port)], stdout=output, stderr=output)
+  deadline = time.monotonic() + 180
+  while True:
+    try:
+      _fetch(f'http://127.0.0.1:{port}', '/')
+      break
+    except (urllib.error.URLError, ConnectionError):
+      assert process.poll() is None, log.read_text()
+      assert time.monotonic() < deadline, log.read_text()
+      time.sleep(0.2)
+  yield f'http://127.0.0.1:{port}'
+  process.kill()
+  process.wait()
+
+
+def _fetch(address, path):
+  # Past any proxy of the environment.
+  opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+  with opener.open(address + path, timeout=30) as response:
+    assert response.status == 200
+    return response.read().decode()
+
+
+def _wait_for(fetch, condition):
+  """TensorBoard reads event files little by little."""
+  deadline = time.monotonic() + 120
+  while not condition(result := fetch()):
+    assert time.monotonic() < deadline, result
+    time.sleep(0.2)
+  return result
+
+
+def test_page(address):
+  page = _fetch(address, '/')
+  assert '<title>TensorBoard</title>' in page
+
+
+def test_every_role_is_a_run(address):
+  roles = ['actor_0', 'actor_1', 'evaluator', 'learner', 'replay']
+  _wait_for(lambda: json.loads(_fetch(address, '/data/runs')),
+            lambda runs: sorted(runs) == roles)
+
+
+def test_scalars(address):
+  path = '/data/plugin/scalars/tags'
+  tags = _wait_for(
+      lambda: json.loads(_fetch(address, path)),
+      lambda tags: 'learner/loss' in tags.get('learner', {}))
+  assert 'learner/gradient_norm' in tags['learner']
+  points = _wait_for(
+      lambda: json.loads(_fetch(
+          address,
+          '/data/plugin/scalars/scalars?run=evaluator&tag='
+          'evaluator%2Fevaluation_return_mean')), len)
+  # Wall time, step, value: the last is of the last published version.
+  assert points[-1][1] == 400
+  assert 8 <= points[-1][2] <= 500
