@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from apex_tf import config as config_lib
 from apex_tf import network_inputs
-from apex_tf import network_inputs
 from apex_tf import networks
 from apex_tf.networks import initializers
 
