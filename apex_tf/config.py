@@ -154,9 +154,9 @@ class ReplayConfig:
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
   max_pending_items: int = setting(
-      100, 'Transitions of one environment that may wait unconfirmed at the '
-      'actor before it blocks [paper, appendix F: up to 100 buffered].',
-      minimum=1)
+      40, 'Transitions of one environment that may wait unconfirmed at the '
+      'actor before it blocks. [ours; paper: up to 100 buffered, but Reverb '
+      'warns at each item above 50]', minimum=1)
   port: int = setting(
       0, 'TCP port of the replay server; 0 picks a free one. [ours]',
       minimum=0, maximum=65535)
@@ -176,8 +176,9 @@ class ActorConfig:
       100, 'Agent steps of one environment between fetches of the learner\'s '
       'variables: 400 frames [paper].', minimum=1)
   flush_period: int = setting(
-      50, 'Agent steps of one environment between flushes of its writer '
-      '[paper: batches of 50 transitions].', minimum=1)
+      10, 'Agent steps of one environment between looks at what its writer has '
+      'pending; what fills a chunk is sent anyway. [ours; paper: batches of 50 '
+      'transitions]', minimum=1)
 
 
 @dataclasses.dataclass

@@ -14,11 +14,13 @@ import errno
 import os
 import signal
 import socket
+import sys
 import threading
 from typing import Any, Dict, NamedTuple, Optional
 
 from absl import logging
 import launchpad as lp
+from launchpad import context as lp_context
 from launchpad.launch.run_locally import launch_local_output_to_files
 from launchpad.nodes import base
 from launchpad.nodes.python import local_multi_processing
@@ -121,8 +123,23 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
   except BaseException as error:
     logging.exception('%s failed.', role)
     run_dir.record_failure(role, f'{type(error).__name__}: {error}')
+    _end_process(1)
     raise
   run_dir.record_stop(role)
+  _end_process(0)
+
+
+def _end_process(exit_code: int) -> None:
+  """Ends the node's process, if it has one, without taking it apart.
+
+  Millions of items are freed, and threads in TensorFlow and Reverb joined,
+  in more time than Launchpad gives a node to stop.
+  """
+  if lp_context.get_context().launch_type is (
+      lp.LaunchType.LOCAL_MULTI_PROCESSING):
+    logging.flush()
+    sys.stdout.flush()
+    os._exit(exit_code)  # pylint: disable=protected-access
 
 
 def make_program(config: config_lib.Config, directory: str) -> lp.Program:

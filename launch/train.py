@@ -85,7 +85,8 @@ def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
   directory.write_summary(summary)
   print(summary_lib.final_line(summary))
   print(f'Learning curve: {directory.learning_curve_file}')
-  print(f'TensorBoard:    tensorboard --logdir {directory.tensorboard_root}')
+  tensorboard = os.path.join(os.path.dirname(sys.executable), 'tensorboard')
+  print(f'TensorBoard:    {tensorboard} --logdir {directory.tensorboard_root}')
   if ended == status_lib.FAILED:
     sys.stdout.flush()
     print(ending.failure or 'a role failed without a record; see '

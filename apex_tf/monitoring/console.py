@@ -130,7 +130,9 @@ class Console:
 
   def _show_panel(self, content: RenderableType) -> None:
     if self._live is None:
-      self._live = Live(content, console=self._rich, auto_refresh=False)
+      # Standard output is not ours to redirect: the program already does.
+      self._live = Live(content, console=self._rich, auto_refresh=False,
+                        redirect_stdout=False, redirect_stderr=False)
       self._live.start()
       # Launchpad may kill this process where it stands; a terminal whose
       # cursor stays hidden would be its legacy.

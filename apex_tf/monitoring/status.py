@@ -92,9 +92,10 @@ class ReplayStatus:
     samples_per_insert: samples since learning began, for each insert since.
     waiting_side: "learner" or "actors" while its rate limiter blocks one of
       them, otherwise "".
-    waiting_seconds: for how long it has blocked that side by now.
-    sample_wait_seconds: total time that sampling was ever blocked.
-    insert_wait_seconds: total time that inserting was ever blocked.
+    waiting_seconds: since that side last got on; near 0 where the limiter only
+      slows it down to keep the ratio.
+    sample_wait_seconds: total time that the learner has waited for batches.
+    insert_wait_seconds: total time that the actors have waited to insert.
   """
   size: int = 0
   min_size: int = 0

@@ -20,8 +20,8 @@ class ReplayMonitor:
   def __init__(self, client: reverb.Client, config: config_lib.ReplayConfig):
     self._client = client
     self._config = config
-    self._waiting_side = ''
-    self._waiting_since = 0.0
+    self._blocked = ('', 0)  # The side, and how far it had come.
+    self._blocked_since = 0.0
 
   def read(self, timeout_seconds: int = 5) -> Optional[status_lib.ReplayStatus]:
     """The table's state, or None if the server does not answer in time."""
@@ -33,9 +33,12 @@ class ReplayMonitor:
     inserts = limiter.insert_stats.completed
     samples = limiter.sample_stats.completed
     side = self._side(info.current_size, inserts, samples, limiter)
+    # A side that is held back to keep a ratio still gets on, a little at each
+    # look; it waits from when it no longer does.
+    blocked = (side, inserts if side == 'actors' else samples)
     now = time.monotonic()
-    if side != self._waiting_side:
-      self._waiting_side, self._waiting_since = side, now
+    if blocked != self._blocked:
+      self._blocked, self._blocked_since = blocked, now
     learning_inserts = max(1, inserts - self._config.min_size)
     return status_lib.ReplayStatus(
         size=info.current_size,
@@ -45,7 +48,7 @@ class ReplayMonitor:
         samples=samples,
         samples_per_insert=samples / learning_inserts if samples else 0.0,
         waiting_side=side,
-        waiting_seconds=now - self._waiting_since if side else 0.0)
+        waiting_seconds=now - self._blocked_since if side else 0.0)
 
   def _side(self, size: int, inserts: int, samples: int,
             limiter: 'reverb.reverb_types.RateLimiterInfo') -> str:

@@ -1,6 +1,7 @@
 """The replay process: a Reverb server and a look at its table."""
 
 import threading
+from typing import List
 
 from absl import logging
 import reverb
@@ -12,6 +13,10 @@ from apex_tf.monitoring import run_directory
 from apex_tf.replay import monitor as monitor_lib
 
 ROLE = 'replay'
+
+# Servers that have stopped: to free their items takes longer than a stop may,
+# and the end of the process does it at once.
+_STOPPED: List[reverb.Server] = []
 
 
 def run_replay(config: config_lib.Config,
@@ -52,3 +57,4 @@ def run_replay(config: config_lib.Config,
     })
   logger.close()
   server.stop()
+  _STOPPED.append(server)

@@ -33,7 +33,7 @@ SMALL = (
 )
 
 # Five processes import TensorFlow, perhaps while others use the machine.
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 400.0
 
 
 class Ended(NamedTuple):

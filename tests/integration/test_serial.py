@@ -26,6 +26,7 @@ def _config(seed):
   config.agent.hidden_sizes = (16,)
   config.agent.dueling_hidden_size = 16
   config.replay.min_size = _MIN_SIZE
+  config.replay.samples_per_insert = 8.0
   config.replay.capacity = 1000
   config.actor.num_actors = 2
   config.actor.environments_per_actor = 3
