@@ -17,71 +17,49 @@ import dataclasses
 import difflib
 import json
 import math
-import re
-from typing import Any, Dict, Iterator, List, Mapping, Tuple, Type, TypeVar
+from typing import Any, List, Tuple
 
-_ConfigT = TypeVar('_ConfigT')
+from apex_tf import settings
 
 AGENTS = ('dqn',)
 SUITES = ('gymnasium', 'atari', 'minatar')
 ATARI_PROTOCOLS = ('apex2018', 'machado2018')
 NETWORKS = ('mlp', 'nature', 'dqn2013', 'minatar')
 
-# A function by its module's dotted name and its own, as in "my_task:make".
-_FUNCTION = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*')
-
-
-def setting(default: Any, doc: str, **limits: Any) -> Any:
-  """A documented dataclass field.
-
-  Args:
-    default: the default value; its type is the field's type.
-    doc: what the field means, its unit, and where the default comes from.
-    **limits: `minimum`, `maximum` (inclusive), `above`, `below` (exclusive),
-      `choices`, `or_function=True` where "module:function" is allowed besides
-      the choices, and `infinite=True` where infinity is allowed.
-
-  Returns:
-    A `dataclasses.field` that holds the documentation and limits as metadata.
-  """
-  return dataclasses.field(
-      default=default, metadata={'doc': doc, 'limits': limits})
-
-
 @dataclasses.dataclass
 class EnvironmentConfig:
   """What the agent acts in."""
 
-  suite: str = setting(
+  suite: str = settings.setting(
       'gymnasium', 'Which environments room builds the task. [ours]',
       choices=SUITES)
-  id: str = setting(
+  id: str = settings.setting(
       'CartPole-v1', 'Gymnasium id; used by the suite gymnasium. [ours]')
-  game: str = setting(
+  game: str = settings.setting(
       '', 'Game in snake_case, such as ms_pacman; used by the suites atari and '
       'minatar. [ours]')
-  num_frames_stacked: int = setting(
+  num_frames_stacked: int = settings.setting(
       1, 'Frames in one observation, the newest last. 4 on Atari [paper].',
       minimum=1, maximum=16)
-  max_episode_steps: int = setting(
+  max_episode_steps: int = settings.setting(
       0, 'Agent steps after which an episode is truncated, in training and in '
       "evaluation; 0 keeps the environment's own limit. [ours]", minimum=0)
-  reward_clip: float = setting(
+  reward_clip: float = settings.setting(
       0.0, 'Learning sees each reward clipped to [-reward_clip, reward_clip]; '
       '0 does not clip. Logged returns are never clipped. 1 on Atari [paper].',
       minimum=0.0)
-  atari_protocol: str = setting(
+  atari_protocol: str = settings.setting(
       'apex2018', 'apex2018: no sticky actions, life loss is discount 0 '
       'without a reset, up to 30 no-op starts [paper]. machado2018: sticky '
       'actions 0.25, no life loss signal, no no-ops, all 18 actions (Machado '
       'et al. 2018).', choices=ATARI_PROTOCOLS)
-  full_action_set: bool = setting(
+  full_action_set: bool = settings.setting(
       True, 'Atari: all 18 actions, as R2D2 section 2.3 reports for Ape-X; '
       'otherwise the minimal set of the game.')
-  max_episode_frames: int = setting(
+  max_episode_frames: int = settings.setting(
       50_000, 'Atari: emulator frames after which a training episode is '
       'truncated [paper, appendix C].', minimum=4)
-  evaluation_max_episode_frames: int = setting(
+  evaluation_max_episode_frames: int = settings.setting(
       108_000, 'Atari: emulator frames after which an evaluation episode is '
       'truncated, 30 minutes of play (the field\'s convention).', minimum=4)
 
@@ -90,39 +68,39 @@ class EnvironmentConfig:
 class AgentConfig:
   """What is learned, and how."""
 
-  name: str = setting('dqn', 'The agent. [paper]', choices=AGENTS)
-  network: str = setting(
+  name: str = settings.setting('dqn', 'The agent. [paper]', choices=AGENTS)
+  network: str = settings.setting(
       'mlp', 'Torso of the dueling network: mlp; nature (Mnih et al. 2015) '
       '[paper]; dqn2013 (Mnih et al. 2013); minatar (Young and Tian 2019); or '
       'module:function, your own, called with a numpy random generator for a '
       'Sonnet module.', choices=NETWORKS, or_function=True)
-  hidden_sizes: Tuple[int, ...] = setting(
+  hidden_sizes: Tuple[int, ...] = settings.setting(
       (256,), 'Units of each hidden layer of the mlp torso. [ours]', minimum=1)
-  dueling_hidden_size: int = setting(
+  dueling_hidden_size: int = settings.setting(
       512, 'Units of the hidden layer of each dueling stream (Wang et al. '
       '2016) [paper].', minimum=1)
-  n_step: int = setting(
+  n_step: int = settings.setting(
       3, 'Agent steps in a multi-step return [paper].', minimum=1, maximum=64)
-  discount: float = setting(
+  discount: float = settings.setting(
       0.99, 'Discount of one agent step [paper].', minimum=0.0, maximum=1.0)
-  learning_rate: float = setting(
+  learning_rate: float = settings.setting(
       0.00025 / 4, 'Of centered RMSProp [paper].', above=0.0)
-  rmsprop_decay: float = setting(
+  rmsprop_decay: float = settings.setting(
       0.95, 'Decay of both RMSProp averages [paper].', minimum=0.0, below=1.0)
-  rmsprop_epsilon: float = setting(
+  rmsprop_epsilon: float = settings.setting(
       1.5e-7, 'Added to the variance inside the square root [paper].',
       above=0.0)
-  max_gradient_norm: float = setting(
+  max_gradient_norm: float = settings.setting(
       40.0, 'Global norm to which gradients are clipped [paper].', above=0.0)
-  target_update_period: int = setting(
+  target_update_period: int = settings.setting(
       2500, 'Learner steps between hard copies into the target network '
       '[paper].', minimum=1)
-  epsilon_base: float = setting(
+  epsilon_base: float = settings.setting(
       0.4, 'epsilon of epsilon_i = epsilon^(1 + i alpha / (N - 1)) [paper].',
       minimum=0.0, maximum=1.0)
-  epsilon_alpha: float = setting(
+  epsilon_alpha: float = settings.setting(
       7.0, 'alpha of the same ladder [paper].', minimum=0.0)
-  evaluation_epsilon: float = setting(
+  evaluation_epsilon: float = settings.setting(
       0.0, 'Epsilon of the evaluator. [ours; 0.001 on Atari]',
       minimum=0.0, maximum=1.0)
 
@@ -131,33 +109,33 @@ class AgentConfig:
 class ReplayConfig:
   """The prioritized Reverb table."""
 
-  capacity: int = setting(
+  capacity: int = settings.setting(
       2_000_000, 'Transitions kept; the oldest go first [paper].', minimum=1)
-  min_size: int = setting(
+  min_size: int = settings.setting(
       50_000, 'Transitions in replay before learning starts [paper].',
       minimum=1)
-  priority_exponent: float = setting(
+  priority_exponent: float = settings.setting(
       0.6, 'alpha of P(k) = p_k^alpha / sum p^alpha [paper].', minimum=0.0)
-  importance_exponent: float = setting(
+  importance_exponent: float = settings.setting(
       0.4, 'beta of the importance weights (N P(k))^-beta, constant [paper].',
       minimum=0.0)
-  minimum_priority: float = setting(
+  minimum_priority: float = settings.setting(
       1e-6, 'Floor of a priority, so that no transition is lost to sampling. '
       '[ours]', above=0.0)
-  samples_per_insert: float = setting(
+  samples_per_insert: float = settings.setting(
       0.0, 'Times a transition is sampled on average, held by the table\'s '
       'rate limiter; 0 leaves actors and learner free [paper].', minimum=0.0)
-  samples_per_insert_tolerance: float = setting(
+  samples_per_insert_tolerance: float = settings.setting(
       0.1, 'How far the ratio may run ahead or behind, as a share of min_size '
       'times samples_per_insert. [ours]', above=0.0)
-  chunk_length: int = setting(
+  chunk_length: int = settings.setting(
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
-  max_pending_items: int = setting(
+  max_pending_items: int = settings.setting(
       40, 'Transitions of one environment that may wait unconfirmed at the '
       'actor before it blocks. [ours; paper: up to 100 buffered, but Reverb '
       'warns at each item above 50]', minimum=1)
-  port: int = setting(
+  port: int = settings.setting(
       0, 'TCP port of the replay server; 0 picks a free one. [ours]',
       minimum=0, maximum=65535)
 
@@ -166,16 +144,16 @@ class ReplayConfig:
 class ActorConfig:
   """The processes that generate experience."""
 
-  num_actors: int = setting(
+  num_actors: int = settings.setting(
       2, 'Actor processes. The paper has 360, of one environment each.',
       minimum=1)
-  environments_per_actor: int = setting(
+  environments_per_actor: int = settings.setting(
       8, 'Environments that one actor steps with one batched policy call. '
       '[ours; paper: 1]', minimum=1, maximum=1024)
-  sync_period: int = setting(
+  sync_period: int = settings.setting(
       100, 'Agent steps of one environment between fetches of the learner\'s '
       'variables: 400 frames [paper].', minimum=1)
-  flush_period: int = setting(
+  flush_period: int = settings.setting(
       10, 'Agent steps of one environment between looks at what its writer has '
       'pending; what fills a chunk is sent anyway. [ours; paper: batches of 50 '
       'transitions]', minimum=1)
@@ -185,20 +163,20 @@ class ActorConfig:
 class LearnerConfig:
   """The process that learns."""
 
-  batch_size: int = setting(
+  batch_size: int = settings.setting(
       512, 'Transitions in one learner step [paper].', minimum=1)
-  prefetch_batches: int = setting(
+  prefetch_batches: int = settings.setting(
       4, 'Finished batches that wait for the learner. [ours; paper: up to 16]',
       minimum=1, maximum=64)
-  num_samplers: int = setting(
+  num_samplers: int = settings.setting(
       2, 'Threads that sample from replay. [ours]', minimum=1, maximum=64)
-  publish_period: int = setting(
+  publish_period: int = settings.setting(
       50, 'Learner steps between snapshots of the variables that actors and '
       'evaluator fetch. [ours]', minimum=1)
-  max_pending_priorities: int = setting(
+  max_pending_priorities: int = settings.setting(
       100_000, 'Priorities that may wait for their write-back; beyond it the '
       'oldest are dropped and counted. [ours]', minimum=1)
-  port: int = setting(
+  port: int = settings.setting(
       0, 'TCP port of the variable source; 0 picks a free one. [ours]',
       minimum=0, maximum=65535)
 
@@ -207,15 +185,15 @@ class LearnerConfig:
 class EvaluatorConfig:
   """The process that measures the policy and adds no data."""
 
-  episodes: int = setting(
+  episodes: int = settings.setting(
       20, 'Episodes in one evaluation. [ours]', minimum=1)
-  num_environments: int = setting(
+  num_environments: int = settings.setting(
       20, 'Environments evaluated with one batched policy call. [ours]',
       minimum=1, maximum=1024)
-  period_seconds: float = setting(
+  period_seconds: float = settings.setting(
       15.0, 'Seconds between the starts of two evaluations. [ours]',
       minimum=0.0)
-  max_seconds: float = setting(
+  max_seconds: float = settings.setting(
       60.0, 'Seconds after which one evaluation, the final one too, ends with '
       'the episodes it has. [ours]', above=0.0)
 
@@ -224,22 +202,22 @@ class EvaluatorConfig:
 class RunConfig:
   """When the program stops, and what it says meanwhile."""
 
-  seed: int = setting(
+  seed: int = settings.setting(
       0, 'Seed of networks, environments and exploration; Reverb\'s sampler '
       'cannot be seeded. [ours]', minimum=0, maximum=2**31 - 1)
-  max_minutes: float = setting(
+  max_minutes: float = settings.setting(
       math.inf, 'Minutes of wall time after which the program stops. [ours]',
       above=0.0, infinite=True)
-  max_learner_steps: int = setting(
+  max_learner_steps: int = settings.setting(
       0, 'Learner steps after which the program stops; 0 is no limit. [ours]',
       minimum=0)
-  max_agent_steps: int = setting(
+  max_agent_steps: int = settings.setting(
       0, 'Agent steps of all actors after which the program stops; 0 is no '
       'limit. [ours]', minimum=0)
-  target_return: float = setting(
+  target_return: float = settings.setting(
       math.inf, 'The program stops once an evaluation\'s mean return reaches '
       'it. [ours]', infinite=True)
-  metrics_period_seconds: float = setting(
+  metrics_period_seconds: float = settings.setting(
       5.0, 'Seconds between two points in TensorBoard. [ours]', above=0.0)
 
 
@@ -268,36 +246,32 @@ class Config:
     Raises:
       ValueError: names the field, its value and what is allowed.
     """
-    for path, value, field in _settings(self):
-      _check_type(path, value, field.default)
-      for number in value if isinstance(value, tuple) else (value,):
-        _check_limits(path, number, field.metadata['limits'])
+    settings.check(self)
     replay, learner = self.replay, self.learner
     if replay.min_size > replay.capacity:
-      raise _error('replay.min_size', replay.min_size,
-                   f'at most replay.capacity, {replay.capacity}')
+      raise settings.error('replay.min_size', replay.min_size,
+                           f'at most replay.capacity, {replay.capacity}')
     if learner.batch_size > replay.capacity:
-      raise _error('learner.batch_size', learner.batch_size,
-                   f'at most replay.capacity, {replay.capacity}')
+      raise settings.error('learner.batch_size', learner.batch_size,
+                           f'at most replay.capacity, {replay.capacity}')
     if 0 < replay.samples_per_insert and replay.samples_per_insert_tolerance * (
         replay.min_size) < max(1.0, 1.0 / replay.samples_per_insert):
-      raise _error(
+      raise settings.error(
           'replay.samples_per_insert_tolerance',
           replay.samples_per_insert_tolerance,
           'large enough that it times replay.min_size '
           f'({replay.min_size}) is a whole sample and a whole insert')
     environment = self.environment
     if environment.suite != 'gymnasium' and not environment.game:
-      raise _error('environment.game', environment.game,
-                   f'the name of a game of the suite {environment.suite}')
+      raise settings.error(
+          'environment.game', environment.game,
+          f'the name of a game of the suite {environment.suite}')
     if environment.suite == 'gymnasium' and not environment.id:
-      raise _error('environment.id', environment.id, 'a gymnasium id')
+      raise settings.error('environment.id', environment.id, 'a gymnasium id')
 
   def to_json(self) -> str:
     """The configuration as strict JSON; infinity is the string "inf"."""
-    return json.dumps(
-        _map_leaves(dataclasses.asdict(self), _encode), indent=2,
-        allow_nan=False)
+    return json.dumps(settings.to_mapping(self), indent=2, allow_nan=False)
 
   @classmethod
   def from_json(cls, text: str) -> 'Config':
@@ -306,25 +280,14 @@ class Config:
     Raises:
       ValueError: an unknown section or field, by name, or a wrong type.
     """
-    return _from_mapping(cls, json.loads(text), '')
-
-
-def _settings(
-    config: Any,
-    prefix: str = '') -> Iterator[Tuple[str, Any, 'dataclasses.Field[Any]']]:
-  """Yields (dotted path, value, field) of every leaf."""
-  for field in dataclasses.fields(config):
-    value = getattr(config, field.name)
-    if dataclasses.is_dataclass(value):
-      yield from _settings(value, f'{prefix}{field.name}.')
-    else:
-      yield f'{prefix}{field.name}', value, field
+    return settings.from_mapping(
+        cls, json.loads(text), unknown_field_message)
 
 
 def describe() -> List[Tuple[str, Any, str]]:
   """(dotted path, default, documentation) of every field."""
   return [(path, value, field.metadata['doc'])
-          for path, value, field in _settings(Config())]
+          for path, value, field in settings.leaves(Config())]
 
 
 def unknown_field_message(path: str) -> str:
@@ -335,77 +298,3 @@ def unknown_field_message(path: str) -> str:
   sections = ', '.join(f.name for f in dataclasses.fields(Config))
   return (f'{path} is not a field of the configuration{hint} (sections: '
           f'{sections})')
-
-
-def _error(path: str, value: Any, allowed: str) -> ValueError:
-  return ValueError(f'{path} is {value!r}, but must be {allowed}')
-
-
-def _check_type(path: str, value: Any, default: Any) -> None:
-  if isinstance(default, tuple):
-    fine = isinstance(value, tuple) and all(
-        type(v) is type(default[0]) for v in value)
-    kind = f'a tuple of {type(default[0]).__name__}'
-  else:
-    fine = type(value) is type(default)
-    kind = f'of type {type(default).__name__}'
-  if not fine:
-    raise _error(path, value, kind)
-
-
-def _check_limits(path: str, value: Any, limits: Mapping[str, Any]) -> None:
-  """Checks one value against the limits of `setting`."""
-  if 'choices' in limits and value not in limits['choices']:
-    allowed = f'one of {", ".join(limits["choices"])}'
-    if not limits.get('or_function', False):
-      raise _error(path, value, allowed)
-    if not _FUNCTION.fullmatch(value):
-      raise _error(path, value, f'{allowed}, or module:function')
-  if isinstance(value, float):
-    if math.isnan(value) or (math.isinf(value) and
-                             not limits.get('infinite', False)):
-      raise _error(path, value, 'a finite number')
-  if 'minimum' in limits and value < limits['minimum']:
-    raise _error(path, value, f'at least {limits["minimum"]}')
-  if 'maximum' in limits and value > limits['maximum']:
-    raise _error(path, value, f'at most {limits["maximum"]}')
-  if 'above' in limits and value <= limits['above']:
-    raise _error(path, value, f'greater than {limits["above"]}')
-  if 'below' in limits and value >= limits['below']:
-    raise _error(path, value, f'less than {limits["below"]}')
-
-
-def _map_leaves(tree: Mapping[str, Any], function: Any) -> Dict[str, Any]:
-  return {
-      key: _map_leaves(value, function)
-      if isinstance(value, dict) else function(value)
-      for key, value in tree.items()
-  }
-
-
-def _encode(value: Any) -> Any:
-  return str(value) if isinstance(value, float) and math.isinf(value) else value
-
-
-def _from_mapping(cls: Type[_ConfigT], data: Any, prefix: str) -> _ConfigT:
-  """Builds a dataclass of the tree from JSON data, refusing what it lacks."""
-  if not isinstance(data, dict):
-    raise _error(prefix.rstrip('.') or 'config', data, 'a JSON object')
-  result = cls()
-  for key, value in data.items():
-    path = f'{prefix}{key}'
-    if key not in {f.name for f in dataclasses.fields(result)}:  # type: ignore[arg-type]
-      raise ValueError(unknown_field_message(path))
-    default = getattr(result, key)
-    if dataclasses.is_dataclass(default):
-      value = _from_mapping(type(default), value, f'{path}.')
-    elif isinstance(default, tuple) and isinstance(value, list):
-      value = tuple(value)
-    elif isinstance(default, float) and value in ('inf', '-inf'):
-      value = float(value)
-    elif isinstance(default, float) and type(value) is int:
-      value = float(value)
-    if not dataclasses.is_dataclass(default):
-      _check_type(path, value, default)
-    setattr(result, key, value)
-  return result

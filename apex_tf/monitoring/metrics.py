@@ -145,8 +145,8 @@ _TABLE = (
            'Whom the rate limiter blocks now: 0 no one, 1 the learner, 2 the '
            'actors.'),
     Metric('waiting_seconds', (REPLAY,), 's',
-           'Since that side last got on; near 0 where the limiter only slows it '
-           'down to keep the ratio.'),
+           'Since that side last got on; near 0 where the limiter only slows '
+           'it down to keep the ratio.'),
     # Evaluation, raw returns.
     Metric('evaluation_return_mean', (EVALUATOR,), 'return',
            'Mean over the episodes.'),

@@ -10,6 +10,7 @@ from launchpad.launch.test_multi_threading import launch as test_mt
 import matplotlib.image
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.util import tensor_util
 
 from apex_tf import config as config_lib
 from apex_tf import program as program_lib
@@ -35,8 +36,8 @@ def _points(workdir, role):
     kind, _, name = tag.partition('/')
     assert kind == metrics_lib.role_kind(role)
     result[name] = [
-        (e.step, float(event_accumulator.tensor_util.make_ndarray(
-            e.tensor_proto))) for e in events.Tensors(tag)]
+        (event.step, float(tensor_util.make_ndarray(event.tensor_proto)))
+        for event in events.Tensors(tag)]
   return result
 
 

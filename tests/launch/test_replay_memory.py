@@ -17,7 +17,7 @@ def _run(*arguments):
 
 
 def test_frames_take_at_most_60_percent_of_full_stacks():
-  result = _run('--game=pong', '--items=3000')
+  result = _run('--game=pong', '--items=5000')
   assert result.returncode == 0, result.stderr
   numbers = {
       name: float(number) for name, number in re.findall(

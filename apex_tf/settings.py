@@ -1,0 +1,149 @@
+"""Documented, typed and limited fields of nested dataclasses.
+
+What `apex_tf.config` is made of: a field carries its documentation and limits
+in its metadata, and checks, JSON and error messages come from there.
+"""
+
+import dataclasses
+import math
+import re
+from typing import Any, Callable, Dict, Iterator, Mapping, Tuple, Type, TypeVar
+
+_ConfigT = TypeVar('_ConfigT')
+
+# A function by its module's dotted name and its own, as in "my_task:make".
+_FUNCTION = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*')
+
+
+def setting(default: Any, doc: str, **limits: Any) -> Any:
+  """A documented dataclass field.
+
+  Args:
+    default: the default value; its type is the field's type.
+    doc: what the field means, its unit, and where the default comes from.
+    **limits: `minimum`, `maximum` (inclusive), `above`, `below` (exclusive),
+      `choices`, `or_function=True` where "module:function" is allowed besides
+      the choices, and `infinite=True` where infinity is allowed.
+
+  Returns:
+    A `dataclasses.field` that holds the documentation and limits as metadata.
+  """
+  return dataclasses.field(
+      default=default, metadata={'doc': doc, 'limits': limits})
+
+
+def leaves(
+    config: Any,
+    prefix: str = '') -> Iterator[Tuple[str, Any, 'dataclasses.Field[Any]']]:
+  """Yields (dotted path, value, field) of every leaf."""
+  for field in dataclasses.fields(config):
+    value = getattr(config, field.name)
+    if dataclasses.is_dataclass(value):
+      yield from leaves(value, f'{prefix}{field.name}.')
+    else:
+      yield f'{prefix}{field.name}', value, field
+
+
+def error(path: str, value: Any, allowed: str) -> ValueError:
+  """The error of a field: its dotted path, its value and what is allowed."""
+  return ValueError(f'{path} is {value!r}, but must be {allowed}')
+
+
+def _check_type(path: str, value: Any, default: Any) -> None:
+  if isinstance(default, tuple):
+    fine = isinstance(value, tuple) and all(
+        type(v) is type(default[0]) for v in value)
+    kind = f'a tuple of {type(default[0]).__name__}'
+  else:
+    fine = type(value) is type(default)
+    kind = f'of type {type(default).__name__}'
+  if not fine:
+    raise error(path, value, kind)
+
+
+def _check_limits(path: str, value: Any, limits: Mapping[str, Any]) -> None:
+  """Checks one value against the limits of `setting`."""
+  if 'choices' in limits and value not in limits['choices']:
+    allowed = f'one of {", ".join(limits["choices"])}'
+    if not limits.get('or_function', False):
+      raise error(path, value, allowed)
+    if not _FUNCTION.fullmatch(value):
+      raise error(path, value, f'{allowed}, or module:function')
+  if isinstance(value, float):
+    if math.isnan(value) or (math.isinf(value) and
+                             not limits.get('infinite', False)):
+      raise error(path, value, 'a finite number')
+  if 'minimum' in limits and value < limits['minimum']:
+    raise error(path, value, f'at least {limits["minimum"]}')
+  if 'maximum' in limits and value > limits['maximum']:
+    raise error(path, value, f'at most {limits["maximum"]}')
+  if 'above' in limits and value <= limits['above']:
+    raise error(path, value, f'greater than {limits["above"]}')
+  if 'below' in limits and value >= limits['below']:
+    raise error(path, value, f'less than {limits["below"]}')
+
+
+def _map_leaves(tree: Mapping[str, Any],
+                function: Callable[[Any], Any]) -> Dict[str, Any]:
+  return {
+      key: _map_leaves(value, function)
+      if isinstance(value, dict) else function(value)
+      for key, value in tree.items()
+  }
+
+
+def _encode(value: Any) -> Any:
+  return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def check(config: Any) -> None:
+  """Checks the type and the limits of every field.
+
+  Raises:
+    ValueError: names the field, its value and what is allowed.
+  """
+  for path, value, field in leaves(config):
+    _check_type(path, value, field.default)
+    for number in value if isinstance(value, tuple) else (value,):
+      _check_limits(path, number, field.metadata['limits'])
+
+
+def to_mapping(config: Any) -> Dict[str, Any]:
+  """Nested dicts for strict JSON; infinity is the string "inf"."""
+  return _map_leaves(dataclasses.asdict(config), _encode)
+
+
+def from_mapping(cls: Type[_ConfigT], data: Any,
+                 unknown: Callable[[str], str],
+                 prefix: str = '') -> _ConfigT:
+  """The inverse of `to_mapping`; what is not in `data` keeps its default.
+
+  Args:
+    cls: the dataclass.
+    data: as JSON gives it.
+    unknown: the message for the dotted path of a field that does not exist.
+    prefix: of the dotted paths.
+
+  Raises:
+    ValueError: a field that does not exist, or a wrong type, by name.
+  """
+  if not isinstance(data, dict):
+    raise error(prefix.rstrip('.') or 'config', data, 'a JSON object')
+  result = cls()
+  for key, value in data.items():
+    path = f'{prefix}{key}'
+    if key not in {f.name for f in dataclasses.fields(result)}:  # type: ignore[arg-type]
+      raise ValueError(unknown(path))
+    default = getattr(result, key)
+    if dataclasses.is_dataclass(default):
+      value = from_mapping(type(default), value, unknown, f'{path}.')
+    elif isinstance(default, tuple) and isinstance(value, list):
+      value = tuple(value)
+    elif isinstance(default, float) and value in ('inf', '-inf'):
+      value = float(value)
+    elif isinstance(default, float) and type(value) is int:
+      value = float(value)
+    if not dataclasses.is_dataclass(default):
+      _check_type(path, value, default)
+    setattr(result, key, value)
+  return result
