@@ -8,6 +8,9 @@ from typing import Any, Dict, List, Optional
 from apex_tf import config as config_lib
 from apex_tf.monitoring import status as status_lib
 
+# Evaluations that are kept: enough for a picture, however long the run.
+_MAX_EVALUATIONS = 500
+
 
 class Coordinator:
   """Collects what the roles report and decides when the run ends.
@@ -38,16 +41,12 @@ class Coordinator:
     self._evaluations: List[status_lib.Evaluation] = []
 
   @property
-  def phase(self) -> str:
-    return self._phase
-
-  @property
   def wall_seconds(self) -> float:
     """Since the run's start."""
     return self._clock() - self._start
 
   def get_phase(self) -> str:
-    """The phase, for roles that only want to know it."""
+    """The phase of the run, one of `status.PHASES`."""
     return self._phase
 
   def get_counts(self) -> Dict[str, float]:
@@ -73,6 +72,8 @@ class Coordinator:
       known = {(e.learner_step, e.final) for e in self._evaluations}
       if (parsed.learner_step, parsed.final) not in known:
         self._evaluations.append(parsed)
+      if len(self._evaluations) > _MAX_EVALUATIONS:
+        self._evaluations = _thinned(self._evaluations)
       if parsed.final:
         self._phase = status_lib.DONE
     return self.check_limits()
@@ -93,8 +94,14 @@ class Coordinator:
         reason = self._reached_limit()
         if reason:
           self._stop_reason = reason
-          self._phase = status_lib.FINAL_EVALUATION
+          self._phase = status_lib.STOPPING
       return self._phase
+
+  def begin_final_evaluation(self) -> None:
+    """Says that the last variables are published."""
+    with self._lock:
+      if self._phase == status_lib.STOPPING:
+        self._phase = status_lib.FINAL_EVALUATION
 
   def finish(self, reason: str = '') -> None:
     """Ends the run without a final evaluation."""
@@ -142,3 +149,13 @@ class Coordinator:
     if self.wall_seconds >= 60 * config.max_minutes:
       return 'max_minutes'
     return ''
+
+
+def _thinned(evaluations: List[status_lib.Evaluation]
+            ) -> List[status_lib.Evaluation]:
+  """Every second one, and the best and the newest."""
+  best = max(evaluations, key=lambda evaluation: evaluation.mean)
+  return [
+      evaluation for index, evaluation in enumerate(evaluations)
+      if index % 2 == 0 or evaluation in (best, evaluations[-1])
+  ]

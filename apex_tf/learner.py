@@ -1,7 +1,7 @@
 """The learning role: batches in, priorities and variables out."""
 
 import time
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from acme import core
 import numpy as np
@@ -10,6 +10,12 @@ from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import priorities as priorities_lib
+
+
+class _Step(NamedTuple):
+  """What a step was made of and what it gave."""
+  batch: dataset_lib.Batch
+  output: agents.LearnerStepOutput
 
 
 class Learner(core.Learner):
@@ -38,7 +44,7 @@ class Learner(core.Learner):
     self._publish_period = publish_period
     self._publisher = variables_lib.VariablePublisher(
         learner_step.policy_variables)
-    self._last: Optional[Dict[str, Any]] = None
+    self._last: Optional[_Step] = None
     self.num_steps = 0
     self.batch_wait_seconds = 0.0
 
@@ -57,7 +63,7 @@ class Learner(core.Learner):
         batch.key.numpy(), np.abs(output.td_error.numpy()), self.num_steps)
     if self.num_steps % self._publish_period == 0:
       self.publish()
-    self._last = {'batch': batch, 'output': output}
+    self._last = _Step(batch, output)
 
   def publish(self) -> None:
     """Makes the present variables the newest version."""
@@ -81,9 +87,9 @@ class Learner(core.Learner):
     if last is None:
       return {}
     statistics = self._priority_writer.statistics
-    age = self.num_steps - last['batch'].learner_step.numpy()
+    age = self.num_steps - last.batch.learner_step.numpy()
     metrics = {
-        name: float(value) for name, value in last['output'].metrics.items()
+        name: float(value) for name, value in last.output.metrics.items()
     }
     metrics.update(
         sample_age_p50=float(np.percentile(age, 50)),

@@ -119,7 +119,7 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
     # Here and not above: the launcher needs neither TensorFlow nor Reverb.
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
     function = getattr(roles, f'run_{metrics_lib.role_kind(role)}')
-    function(config, run_dir, stop=lp.stop_event(), **kwargs)
+    kept = function(config, run_dir, stop=lp.stop_event(), **kwargs)
   except BaseException as error:
     logging.exception('%s failed.', role)
     run_dir.record_failure(role, f'{type(error).__name__}: {error}')
@@ -127,6 +127,7 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
     raise
   run_dir.record_stop(role)
   _end_process(0)
+  del kept  # Held until here, since a process that ends need not free it.
 
 
 def _end_process(exit_code: int) -> None:

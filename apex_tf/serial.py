@@ -112,7 +112,7 @@ class SerialRun:
       return
     samples = self._ratio * (inserted - self._config.replay.min_size + 1)
     allowed = samples / self._config.learner.batch_size
-    phase = self.coordinator.phase
+    phase = self.coordinator.get_phase()
     while self.learner.num_steps < allowed and (
         phase in (status_lib.FILLING, status_lib.LEARNING)):
       self.learner.step()
@@ -124,7 +124,7 @@ class SerialRun:
     for index, actor in enumerate(self._actors):
       self.coordinator.report_actor(index, actor.monitor.report())
     self._reporter.write()
-    return self.coordinator.phase
+    return self.coordinator.get_phase()
 
   def log_actors(self) -> None:
     """Writes the actors' metrics to TensorBoard."""
@@ -182,6 +182,7 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         serial.evaluate(final=False)
         evaluated_at = time.monotonic()
     serial.learner.publish()
+    serial.coordinator.begin_final_evaluation()
     serial.evaluate(final=True)
   except KeyboardInterrupt:
     return status_lib.INTERRUPTED

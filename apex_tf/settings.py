@@ -51,9 +51,9 @@ def error(path: str, value: Any, allowed: str) -> ValueError:
 
 def _check_type(path: str, value: Any, default: Any) -> None:
   if isinstance(default, tuple):
-    fine = isinstance(value, tuple) and all(
+    fine = isinstance(value, tuple) and value and all(
         type(v) is type(default[0]) for v in value)
-    kind = f'a tuple of {type(default[0]).__name__}'
+    kind = f'a tuple of at least one {type(default[0]).__name__}'
   else:
     fine = type(value) is type(default)
     kind = f'of type {type(default).__name__}'

@@ -106,6 +106,8 @@ def main(argv: Sequence[str]) -> None:
     command_line.refuse(str(error))
   if directory.moved_aside:
     print(f'The run that was there is now in {directory.moved_aside}')
+  # From now on this directory is seen to be in use.
+  directory.record_start(run_directory.LAUNCHER)
   directory.write_config(config)
   console = console_lib.Console(config, directory)
   if FLAGS.serial:
@@ -114,7 +116,9 @@ def main(argv: Sequence[str]) -> None:
     ending = program.Ending(serial.run(config, directory, console))
   else:
     ending = program.run(config, directory, FLAGS.lp_launch_type, console)
-  sys.exit(finish(config, directory, ending))
+  exit_code = finish(config, directory, ending)
+  directory.record_stop(run_directory.LAUNCHER)
+  sys.exit(exit_code)
 
 
 if __name__ == '__main__':

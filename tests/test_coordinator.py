@@ -47,7 +47,7 @@ def _evaluation(learner_step, mean, final=False, complete=True):
 
 def test_phases_of_a_run_without_limits(make, clock):
   coordinator = make()
-  assert coordinator.phase == coordinator.get_phase() == status_lib.FILLING
+  assert coordinator.get_phase() == status_lib.FILLING
   clock.now += 30
   assert coordinator.report_learner(0) == status_lib.FILLING
   assert coordinator.report_actor(0, _actor(agent_steps=10**9)) == (
@@ -67,18 +67,18 @@ def test_max_minutes(make, clock, learning):
   coordinator = make(max_minutes=2.0)
   if learning:
     coordinator.report_learner(1)
-  before = coordinator.phase
+  before = coordinator.get_phase()
   clock.now += 119.9
   assert coordinator.check_limits() == before
   clock.now += 0.2
-  assert coordinator.check_limits() == status_lib.FINAL_EVALUATION
+  assert coordinator.check_limits() == status_lib.STOPPING
   assert coordinator.status().stop_reason == 'max_minutes'
 
 
 def test_max_learner_steps(make):
   coordinator = make(max_learner_steps=50)
   assert coordinator.report_learner(49) == status_lib.LEARNING
-  assert coordinator.report_learner(50) == status_lib.FINAL_EVALUATION
+  assert coordinator.report_learner(50) == status_lib.STOPPING
   assert coordinator.status().stop_reason == 'max_learner_steps'
 
 
@@ -89,7 +89,7 @@ def test_max_agent_steps_counts_all_actors(make):
   assert coordinator.report_actor(3, _actor(agent_steps=39)) == (
       status_lib.FILLING)
   assert coordinator.report_actor(3, _actor(agent_steps=40)) == (
-      status_lib.FINAL_EVALUATION)
+      status_lib.STOPPING)
   assert coordinator.status().stop_reason == 'max_agent_steps'
 
 
@@ -101,7 +101,7 @@ def test_target_return_needs_a_complete_evaluation(make):
   assert coordinator.report_evaluation(
       _evaluation(2, 500.0, complete=False)) == status_lib.LEARNING
   assert coordinator.report_evaluation(_evaluation(3, 475.0)) == (
-      status_lib.FINAL_EVALUATION)
+      status_lib.STOPPING)
   assert coordinator.status().stop_reason == 'target_return'
 
 
@@ -110,16 +110,16 @@ def test_a_negative_target_return(make):
   assert coordinator.report_evaluation(_evaluation(1, -100.5)) == (
       status_lib.FILLING)
   assert coordinator.report_evaluation(_evaluation(2, -99.5)) == (
-      status_lib.FINAL_EVALUATION)
+      status_lib.STOPPING)
 
 
 def test_the_first_reason_stays(make, clock):
   coordinator = make(max_learner_steps=5, max_minutes=1.0)
   coordinator.report_learner(5)
   clock.now += 1000
-  assert coordinator.check_limits() == status_lib.FINAL_EVALUATION
+  assert coordinator.check_limits() == status_lib.STOPPING
   coordinator.finish('interrupted')
-  assert coordinator.phase == status_lib.DONE
+  assert coordinator.get_phase() == status_lib.DONE
   assert coordinator.status().stop_reason == 'max_learner_steps'
 
 
@@ -128,7 +128,7 @@ def test_the_final_evaluation_ends_the_run(make):
   coordinator.report_learner(5)
   # One that was under way when the limit was reached is not the final one.
   assert coordinator.report_evaluation(_evaluation(4, 20.0)) == (
-      status_lib.FINAL_EVALUATION)
+      status_lib.STOPPING)
   assert coordinator.report_evaluation(
       _evaluation(5, 20.0, final=True)) == status_lib.DONE
   assert coordinator.status().stop_reason == 'max_learner_steps'
@@ -208,7 +208,7 @@ def test_status_is_a_copy(make):
   status.phase = 'mine'
   assert coordinator.status().actors['0'].agent_steps == 5
   assert coordinator.status().evaluations == []
-  assert coordinator.phase == status_lib.FILLING
+  assert coordinator.get_phase() == status_lib.FILLING
 
 
 def test_status_survives_json(make, clock):
@@ -245,11 +245,34 @@ def test_reports_from_many_threads(make):
   for thread in threads:
     thread.join()
   assert coordinator.status().agent_steps == 8 * 200
-  assert coordinator.phase == status_lib.FINAL_EVALUATION
-  assert phases.count(status_lib.FINAL_EVALUATION) == 1
+  assert coordinator.get_phase() == status_lib.STOPPING
+  assert phases.count(status_lib.STOPPING) == 1
 
 
 def test_no_limit_is_infinite_or_zero():
   run = config_lib.RunConfig()
   assert run.max_minutes == run.target_return == math.inf
   assert run.max_learner_steps == run.max_agent_steps == 0
+
+
+def test_final_evaluation_begins_once_the_learner_has_published(make):
+  coordinator = make(max_learner_steps=5)
+  coordinator.begin_final_evaluation()
+  assert coordinator.get_phase() == status_lib.FILLING
+  assert coordinator.report_learner(5) == status_lib.STOPPING
+  coordinator.begin_final_evaluation()
+  assert coordinator.get_phase() == status_lib.FINAL_EVALUATION
+  assert coordinator.check_limits() == status_lib.FINAL_EVALUATION
+
+
+def test_a_long_run_keeps_the_best_and_the_newest_evaluation(make):
+  coordinator = make()
+  means = [float(step % 997) for step in range(3000)]
+  for step, mean in enumerate(means):
+    coordinator.report_evaluation(_evaluation(step, mean))
+  kept = coordinator.status().evaluations
+  assert 200 < len(kept) <= 500
+  assert max(e.mean for e in kept) == max(means)
+  assert kept[-1].learner_step == 2999
+  steps = [e.learner_step for e in kept]
+  assert steps == sorted(steps)

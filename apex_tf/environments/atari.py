@@ -32,7 +32,7 @@ _STICKY_PROBABILITY = 0.25
 _NO_LIMIT = 2**30
 
 
-class AtariEnvironment(base.BatchedEnvironment):
+class AtariEnvironment(batching.VectorEnvironment):
   """A batch of one Atari game, stepped in threads.
 
   An episode starts with a number of no-ops between 0 and `max_noops`; they
@@ -80,7 +80,7 @@ class AtariEnvironment(base.BatchedEnvironment):
     Raises:
       ValueError: an argument out of range.
     """
-    self._seeds = batching.environment_seeds(seed, num_environments)
+    super().__init__(seed, num_environments)
     if num_threads is None:
       num_threads = min(num_environments, len(os.sched_getaffinity(0)))
     for name, value in (('max_episode_steps', max_episode_steps),
@@ -109,48 +109,22 @@ class AtariEnvironment(base.BatchedEnvironment):
     self._observation_spec = _observation_spec(num_frames_stacked)
     self._action_spec = _action_spec(
         len(self._vector.ale.get_action_set()))
-    self._was_reset = False
     # Of each environment at its newest step.
     self._lives = np.zeros(num_environments, np.int32)
     self._episode_steps = np.zeros(num_environments, np.int64)
     self._terminated = np.zeros(num_environments, np.bool_)
     self._truncated = np.zeros(num_environments, np.bool_)
 
-  @property
-  def num_environments(self) -> int:
-    return len(self._seeds)
-
-  def reset(self) -> dm_env.TimeStep:
-    """Begins an episode in every environment.
-
-    Returns:
-      A batched time step, all FIRST.
-    """
+  def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
     observation, info = self._vector.reset(
-        seed=None if self._was_reset else np.array(self._seeds))
-    self._was_reset = True
+        seed=None if seeds is None else np.array(seeds))
     self._lives = info['lives']
     self._episode_steps[:] = 0
     self._terminated[:] = False
     self._truncated[:] = False
-    return batching.first_timestep(observation)
+    return observation
 
-  def step(self, action: np.ndarray) -> dm_env.TimeStep:
-    """Steps every environment, or resets it if its episode has ended.
-
-    Args:
-      action: `<int>[E]`.
-
-    Returns:
-      A batched time step.
-
-    Raises:
-      ValueError: actions of a wrong shape or out of range.
-    """
-    action = batching.check_actions(
-        action, self._action_spec, self.num_environments)
-    if not self._was_reset:
-      return self.reset()
+  def _step(self, action: np.ndarray) -> dm_env.TimeStep:
     observation, reward, terminated, _, info = self._vector.step(
         action.astype(np.int32))
     is_first = self._terminated | self._truncated

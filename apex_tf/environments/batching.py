@@ -1,10 +1,13 @@
 """What the batched environments of both kinds share."""
 
+import abc
 from typing import List, Optional
 
 from acme import specs
 import dm_env
 import numpy as np
+
+from apex_tf.environments import base
 
 # The generators of ALE take non-negative 32-bit seeds.
 _SEED_MODULUS = 2**31
@@ -101,3 +104,49 @@ def check_actions(actions: np.ndarray, spec: specs.Array,
       raise ValueError(f'actions is {actions.tolist()}, but must be at least 0 '
                        f'and less than {spec.num_values}')
   return actions
+
+
+class VectorEnvironment(base.BatchedEnvironment):
+  """Over a library's vector of environments: seeds, first reset, checks."""
+
+  def __init__(self, seed: int, num_environments: int):
+    """As `environment_seeds`."""
+    self._seeds = environment_seeds(seed, num_environments)
+    self._was_reset = False
+
+  @property
+  def num_environments(self) -> int:
+    return len(self._seeds)
+
+  def reset(self) -> dm_env.TimeStep:
+    """Begins an episode in every environment.
+
+    Returns:
+      A batched time step, all FIRST.
+    """
+    seeds = None if self._was_reset else list(self._seeds)
+    self._was_reset = True
+    return first_timestep(self._reset(seeds))
+
+  def step(self, action: np.ndarray) -> dm_env.TimeStep:
+    """Steps every environment, or resets it if its episode has ended.
+
+    Args:
+      action: `<int>[E]` from 0, or `<float>[E, *action]`.
+
+    Returns:
+      A batched time step.
+
+    Raises:
+      ValueError: actions of a wrong shape or out of range.
+    """
+    action = check_actions(action, self.action_spec(), self.num_environments)
+    return self._step(action) if self._was_reset else self.reset()
+
+  @abc.abstractmethod
+  def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
+    """Observations of new episodes, with new seeds or on with the old ones."""
+
+  @abc.abstractmethod
+  def _step(self, action: np.ndarray) -> dm_env.TimeStep:
+    """`step` after the first reset, of actions that were checked."""

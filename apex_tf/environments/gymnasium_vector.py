@@ -25,7 +25,7 @@ MINATAR_GAMES = ('asterix', 'breakout', 'freeway', 'seaquest',
                  'space_invaders')
 
 
-class GymnasiumVectorEnvironment(base.BatchedEnvironment):
+class GymnasiumVectorEnvironment(batching.VectorEnvironment):
   """Gymnasium environments stepped one after the other in this process.
 
   Observations: a Box keeps its shape; uint8 and bool keep their type, other
@@ -57,7 +57,7 @@ class GymnasiumVectorEnvironment(base.BatchedEnvironment):
     Raises:
       ValueError: an argument out of range, or a space that is not supported.
     """
-    self._seeds = batching.environment_seeds(seed, num_environments)
+    super().__init__(seed, num_environments)
     self._stacked = num_frames_stacked > 1
     self._vector = SyncVectorEnv(
         [lambda: _wrap(make(), num_frames_stacked, max_episode_steps)] *
@@ -71,40 +71,13 @@ class GymnasiumVectorEnvironment(base.BatchedEnvironment):
     self._action_spec = make_action_spec(self._vector.single_action_space)
     # Environments that the next step resets.
     self._ended = np.zeros(num_environments, np.bool_)
-    self._was_reset = False
 
-  @property
-  def num_environments(self) -> int:
-    return len(self._seeds)
-
-  def reset(self) -> dm_env.TimeStep:
-    """Begins an episode in every environment.
-
-    Returns:
-      A batched time step, all FIRST.
-    """
-    observation, _ = self._vector.reset(
-        seed=None if self._was_reset else list(self._seeds))
-    self._was_reset = True
+  def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
+    observation, _ = self._vector.reset(seed=seeds)
     self._ended = np.zeros(self.num_environments, np.bool_)
-    return batching.first_timestep(self._to_observation(observation))
+    return self._to_observation(observation)
 
-  def step(self, action: np.ndarray) -> dm_env.TimeStep:
-    """Steps every environment, or resets it if its episode has ended.
-
-    Args:
-      action: `<int>[E]` from 0, or `<float>[E, *action]`.
-
-    Returns:
-      A batched time step.
-
-    Raises:
-      ValueError: actions of a wrong shape or out of range.
-    """
-    action = batching.check_actions(
-        action, self._action_spec, self.num_environments)
-    if not self._was_reset:
-      return self.reset()
+  def _step(self, action: np.ndarray) -> dm_env.TimeStep:
     space = self._vector.single_action_space
     action = action.astype(space.dtype)
     if isinstance(space, gymnasium.spaces.Discrete):

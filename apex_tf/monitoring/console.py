@@ -21,9 +21,6 @@ from apex_tf.monitoring import status as status_lib
 TERMINAL_PERIOD_SECONDS = 0.5
 PLAIN_PERIOD_SECONDS = 10.0
 
-render = panel.render
-line = panel.line
-
 
 class Console:
   """Shows a panel on a terminal, or prints a line now and then.

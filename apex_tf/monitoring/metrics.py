@@ -124,11 +124,12 @@ _TABLE = (
     Metric('policy_age_seconds', (ACTOR,), 's',
            'Time since it fetched them.'),
     Metric('insert_priority_p10', (ACTOR,), 'return',
-           '10th percentile of |TD| at insert, since the last point.'),
+           '10th percentile of |TD| at insert, since the last point (the '
+           'newest 10,000 at most).'),
     Metric('insert_priority_p50', (ACTOR,), 'return',
-           'Median of |TD| at insert, since the last point.'),
+           'Median of the same.'),
     Metric('insert_priority_p90', (ACTOR,), 'return',
-           '90th percentile of |TD| at insert, since the last point.'),
+           '90th percentile of the same.'),
     Metric('items_inserted', (ACTOR,), 'transitions',
            'Transitions written to replay, since its start.'),
     Metric('items_refused', (ACTOR,), 'transitions',
@@ -137,7 +138,8 @@ _TABLE = (
     # Replay.
     Metric('replay_size', (REPLAY,), 'transitions', 'Transitions in it.'),
     Metric('samples_per_insert', (REPLAY,), '1',
-           'Samples since learning began, for each insert since.'),
+           'Samples for each insert since learning began; 0 until it has had '
+           '1000 inserts.'),
     Metric('insert_wait_seconds', (ACTOR,), 's',
            'Total time that replay did not take its transitions, since its '
            'start.'),

@@ -31,6 +31,7 @@ _BLOCKS = ' ▁▂▃▄▅▆▇█'
 _PHASE_STYLES = {
     status_lib.FILLING: 'yellow',
     status_lib.LEARNING: 'green',
+    status_lib.STOPPING: 'cyan',
     status_lib.FINAL_EVALUATION: 'cyan',
     status_lib.DONE: 'bold',
 }
@@ -124,6 +125,8 @@ def waiting_message(status: status_lib.RunStatus) -> str:
   if replay.size < replay.min_size:
     return (f'{who}: replay {fmt.count(replay.size)} of '
             f'{fmt.count(replay.min_size)} items')
+  if not replay.samples_per_insert:
+    return who
   return f'{who}: {replay.samples_per_insert:.2f} samples per insert'
 
 
@@ -214,7 +217,7 @@ def _replay_line(status: status_lib.RunStatus) -> Text:
       ('░' * (_BAR_WIDTH - filled), 'dim'),
       f' {fmt.count(replay.size)} of {fmt.count(goal)}',
       ' to start' if filling else '')
-  if replay.samples_per_insert:
+  if replay.samples_per_insert and not filling:
     text.append(f' · {replay.samples_per_insert:.2f} samples/insert')
   return text
 

@@ -24,6 +24,10 @@ from apex_tf.monitoring import status as status_lib
 RESUME_CHOICES = ('auto', 'never')
 
 
+# The role name of the process that starts all others.
+LAUNCHER = 'launcher'
+
+
 def replace_file(path: str, data: Union[str, bytes]) -> None:
   """Writes a file whole, or leaves what was there."""
   directory, name = os.path.split(path)
@@ -90,6 +94,8 @@ class RunDirectory:
 
   def log_file(self, role: str) -> str:
     """Where Launchpad writes the output of a role's process."""
+    if role == LAUNCHER:
+      return self.launcher_log_file
     group, _, index = role.rpartition('_')
     if not (group and index.isdigit()):
       group, index = role, '0'

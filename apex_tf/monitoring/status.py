@@ -11,9 +11,10 @@ from typing import Any, Dict, List, Tuple
 # Phases of a run, in order.
 FILLING = 'filling replay'
 LEARNING = 'learning'
+STOPPING = 'stopping'  # The last variables are not yet published.
 FINAL_EVALUATION = 'final evaluation'
 DONE = 'done'
-PHASES = (FILLING, LEARNING, FINAL_EVALUATION, DONE)
+PHASES = (FILLING, LEARNING, STOPPING, FINAL_EVALUATION, DONE)
 
 # Values of `stop_reason`, besides the names of the limits in `config.run`.
 INTERRUPTED = 'interrupted'
@@ -89,13 +90,14 @@ class ReplayStatus:
     capacity: transitions it can hold.
     inserts: transitions ever inserted.
     samples: transitions ever sampled.
-    samples_per_insert: samples since learning began, for each insert since.
+    samples_per_insert: samples for each insert beyond `min_size`; 0 until
+      there are 1000 of those, because the first ratios would mislead.
     waiting_side: "learner" or "actors" while its rate limiter blocks one of
       them, otherwise "".
     waiting_seconds: since that side last got on; near 0 where the limiter only
       slows it down to keep the ratio.
-    sample_wait_seconds: total time that the learner has waited for batches.
-    insert_wait_seconds: total time that the actors have waited to insert.
+    learner_wait_seconds: total time that the learner has waited for batches.
+    actors_wait_seconds: total time that the actors have waited to insert.
   """
   size: int = 0
   min_size: int = 0
@@ -105,8 +107,8 @@ class ReplayStatus:
   samples_per_insert: float = 0.0
   waiting_side: str = ''
   waiting_seconds: float = 0.0
-  sample_wait_seconds: float = 0.0
-  insert_wait_seconds: float = 0.0
+  learner_wait_seconds: float = 0.0
+  actors_wait_seconds: float = 0.0
 
 
 @dataclasses.dataclass
@@ -129,7 +131,8 @@ class RunStatus:
     loss: of the newest learner step.
     replay: the table.
     actors: newest report of each actor, by its index as a string.
-    evaluations: oldest first.
+    evaluations: oldest first; of a long run only some, with the best and the
+      newest among them. TensorBoard has all.
   """
   phase: str = FILLING
   stop_reason: str = ''

@@ -1,9 +1,10 @@
 """Turns the steps of a batch of environments into prioritized n-step items."""
 
+import collections
 import dataclasses
 import threading
 import time
-from typing import Any, List, Optional
+from typing import Any, Deque, List, Optional
 
 from acme.adders import base
 import dm_env
@@ -16,6 +17,8 @@ from apex_tf.replay import layout
 
 # How long one attempt to flush blocks before the stop event is looked at.
 _FLUSH_TIMEOUT_MS = 500
+# Most priorities that wait to be looked at.
+_MAX_PRIORITIES = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +43,20 @@ class AdderStatistics:
     items_inserted: transitions handed to Reverb.
     items_refused: transitions dropped because their priority was not finite.
     insert_wait_seconds: time blocked because Reverb did not take them.
-    priorities: of the newest items, at most 1000, oldest first.
+    priorities: of the newest items since `take_priorities`, at most 10,000,
+      oldest first.
   """
   items_inserted: int = 0
   items_refused: int = 0
   insert_wait_seconds: float = 0.0
-  priorities: List[float] = dataclasses.field(default_factory=list)
+  priorities: Deque[float] = dataclasses.field(
+      default_factory=lambda: collections.deque(maxlen=_MAX_PRIORITIES))
+
+  def take_priorities(self) -> List[float]:
+    """Returns `priorities` and begins anew; by the thread that adds."""
+    taken = list(self.priorities)
+    self.priorities.clear()
+    return taken
 
 
 class NStepAdder(base.Adder):
@@ -233,7 +244,6 @@ class NStepAdder(base.Adder):
                               num_frameless))
     self.statistics.items_inserted += 1
     self.statistics.priorities.append(priority)
-    del self.statistics.priorities[:-1000]
 
   def _flush_in_turn(self) -> None:
     """Bounds what is pending, a few writers at each call."""

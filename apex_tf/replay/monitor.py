@@ -9,6 +9,9 @@ from apex_tf import config as config_lib
 from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import layout
 
+# Fewer inserts since learning began make no ratio.
+_MIN_LEARNING_INSERTS = 1000
+
 
 class ReplayMonitor:
   """Reads the table's state, and notices which side of it waits.
@@ -39,14 +42,16 @@ class ReplayMonitor:
     now = time.monotonic()
     if blocked != self._blocked:
       self._blocked, self._blocked_since = blocked, now
-    learning_inserts = max(1, inserts - self._config.min_size)
+    learning_inserts = inserts - self._config.min_size
     return status_lib.ReplayStatus(
         size=info.current_size,
         min_size=self._config.min_size,
         capacity=info.max_size,
         inserts=inserts,
         samples=samples,
-        samples_per_insert=samples / learning_inserts if samples else 0.0,
+        samples_per_insert=(samples / learning_inserts
+                            if learning_inserts >= _MIN_LEARNING_INSERTS
+                            else 0.0),
         waiting_side=side,
         waiting_seconds=now - self._blocked_since if side else 0.0)
 

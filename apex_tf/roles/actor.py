@@ -29,7 +29,10 @@ _NUM_RECENT_RETURNS = 20
 
 
 class ActorMonitor:
-  """What one actor says of itself, to the coordinator and to TensorBoard."""
+  """What one actor says of itself, to the coordinator and to TensorBoard.
+
+  `report` may be called by any thread; the rest only by the one that acts.
+  """
 
   def __init__(self, loop: environment_loop.EnvironmentLoop,
                adder: adder_lib.NStepAdder, policy: agents.Policy,
@@ -39,8 +42,11 @@ class ActorMonitor:
     self._policy = policy
     self._variable_client = variable_client
     self._incarnation = uuid.uuid4().hex
+    # Since the last call of `metrics`.
     self._episodes: List[environment_loop.Episode] = []
     self._num_episodes = 0
+    # Replaced, never changed: another thread reads it.
+    self._recent_returns: List[float] = []
     self._rates = metrics_lib.Rates()
     self._update_rates()
 
@@ -53,7 +59,10 @@ class ActorMonitor:
   def observe(self, episodes: List[environment_loop.Episode]) -> None:
     """Takes finished episodes."""
     self._num_episodes += len(episodes)
-    self._episodes = (self._episodes + episodes)[-_NUM_RECENT_RETURNS:]
+    self._episodes += episodes
+    self._recent_returns = (
+        self._recent_returns + [e.episode_return for e in episodes]
+    )[-_NUM_RECENT_RETURNS:]
 
   def report(self) -> Dict[str, Any]:
     """An `ActorReport` as a dict."""
@@ -70,10 +79,10 @@ class ActorMonitor:
         learner_step=self._variable_client.learner_step,
         epsilon_min=exploration.get('epsilon_min', 0.0),
         epsilon_max=exploration.get('epsilon_max', 0.0),
-        recent_returns=[e.episode_return for e in self._episodes]))
+        recent_returns=self._recent_returns))
 
   def metrics(self) -> Dict[str, float]:
-    """Of now, named as in the metrics table."""
+    """Of now, or of the time since the last call; see the metrics table."""
     statistics = self._adder.statistics
     metrics = {
         'step': float(self._loop.agent_steps),
@@ -88,12 +97,12 @@ class ActorMonitor:
         **self._policy.metrics(),
         **self._update_rates(),
     }
-    priorities = list(statistics.priorities)
+    priorities = statistics.take_priorities()
     if priorities:
       for percent in (10, 50, 90):
         metrics[f'insert_priority_p{percent}'] = float(
             np.percentile(priorities, percent))
-    episodes = self._episodes
+    episodes, self._episodes = self._episodes, []
     if episodes:
       metrics['episode_return'] = float(
           np.mean([e.episode_return for e in episodes]))
@@ -137,7 +146,7 @@ def run_actor(config: config_lib.Config,
 
   def report() -> None:
     phase = learner.report_actor(index, monitor.report())
-    if phase in (status_lib.FINAL_EVALUATION, status_lib.DONE):
+    if phase not in (status_lib.FILLING, status_lib.LEARNING):
       run_over.set()
 
   def watch() -> None:

@@ -22,6 +22,8 @@ from apex_tf.replay import monitor as monitor_lib
 
 ROLE = 'learner'
 
+_REPLAY_TIMEOUT_SECONDS = 1
+
 # Over `evaluator.max_seconds`, what a final evaluation may take to begin.
 _FINAL_EVALUATION_GRACE_SECONDS = 30.0
 
@@ -86,15 +88,27 @@ class StatusReporter:
     self._logger = metrics_lib.MetricsLogger(
         directory.tensorboard_directory(ROLE), ROLE)
     self._logged_at = 0.0
+    self._lock = threading.Lock()
+    self._closed = False
 
-  def write(self) -> status_lib.RunStatus:
-    """Reads everything and writes it down; TensorBoard only now and then."""
+  def write(self) -> None:
+    """Reads everything and writes it down; TensorBoard only now and then.
+
+    After `close` it does nothing: the last word is said.
+    """
+    # Outside of the lock, since a server that is gone takes its time.
+    replay = self._monitor.read(_REPLAY_TIMEOUT_SECONDS)
+    with self._lock:
+      if not self._closed:
+        self._replay = replay or self._replay
+        self._write()
+
+  def _write(self) -> None:
     metrics = self._learner.metrics()
     status = self._coordinator.status()
     status.loss = metrics.get('loss', 0.0)
-    self._replay = self._monitor.read() or self._replay
-    self._replay.sample_wait_seconds = self._learner.batch_wait_seconds
-    self._replay.insert_wait_seconds = sum(
+    self._replay.learner_wait_seconds = self._learner.batch_wait_seconds
+    self._replay.actors_wait_seconds = sum(
         report.insert_wait_seconds for report in status.actors.values())
     status.replay = self._replay
     status.rates = self._rates.update({
@@ -123,10 +137,13 @@ class StatusReporter:
           **status.rates,
           **metrics,
       })
-    return status
 
   def close(self) -> None:
-    self._logger.close()
+    """Writes for the last time, with the replay as it was last seen."""
+    with self._lock:
+      self._write()
+      self._closed = True
+      self._logger.close()
 
 
 def run_learner(config: config_lib.Config,
@@ -175,18 +192,18 @@ def run_learner(config: config_lib.Config,
   except StopIteration:
     pass
   learner.publish()
+  coordinator.begin_final_evaluation()
   logging.info('Learning is over after %d steps.', learner.num_steps)
   deadline = time.monotonic() + config.evaluator.max_seconds + (
       _FINAL_EVALUATION_GRACE_SECONDS)
   while not stop.wait(0.1) and time.monotonic() < deadline and (
-      coordinator.phase != status_lib.DONE):
+      coordinator.get_phase() != status_lib.DONE):
     pass
   coordinator.finish()
+  reporter.close()
   watcher.stop()
   status_task.stop()
   priority_writer.stop()
-  reporter.write()
-  reporter.close()
   # The others learn from the phase that the run is over.
   stop.wait(2.0)
   server.Stop()

@@ -1,7 +1,6 @@
 """The replay process: a Reverb server and a look at its table."""
 
 import threading
-from typing import List
 
 from absl import logging
 import reverb
@@ -14,14 +13,10 @@ from apex_tf.replay import monitor as monitor_lib
 
 ROLE = 'replay'
 
-# Servers that have stopped: to free their items takes longer than a stop may,
-# and the end of the process does it at once.
-_STOPPED: List[reverb.Server] = []
-
 
 def run_replay(config: config_lib.Config,
                directory: run_directory.RunDirectory, address: str,
-               stop: threading.Event) -> None:
+               stop: threading.Event) -> reverb.Server:
   """Serves the prioritized table until `stop` is set.
 
   Args:
@@ -29,6 +24,10 @@ def run_replay(config: config_lib.Config,
     directory: of the run.
     address: `host:port` to serve on.
     stop: ends the server.
+
+  Returns:
+    The stopped server, which still holds its items: freeing millions takes
+    longer than a stop may, so whoever ends the process next need not.
   """
   builder = builder_lib.Builder(config)
   port = int(address.rsplit(':', 1)[1])
@@ -57,4 +56,4 @@ def run_replay(config: config_lib.Config,
     })
   logger.close()
   server.stop()
-  _STOPPED.append(server)
+  return server

@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from apex_tf import config as config_lib
 from apex_tf import types
-from apex_tf.agents import dqn
 from apex_tf.agents import make_agent
+from apex_tf.agents.dqn import learning
+from apex_tf.agents.dqn import rmsprop
 
 METRICS = {
     'loss', 'gradient_norm', 'mean_q', 'td_error_p10', 'td_error_p50',
@@ -96,9 +97,9 @@ def test_steps_are_those_of_numpy(graph, max_norm):
   weights = np.random.default_rng(1).standard_normal((4, NUM_ACTIONS))
   oracle = NumpyDQN(weights, 0.01, 0.95, 1e-4, max_norm, period=3)
   online, target = LinearQ(weights), LinearQ(np.zeros_like(weights))
-  learner_step = dqn.DQNLearnerStep(
+  learner_step = learning.DQNLearnerStep(
       online, target,
-      dqn.CenteredRMSProp(online.trainable_variables, 0.01, 0.95, 1e-4),
+      rmsprop.CenteredRMSProp(online.trainable_variables, 0.01, 0.95, 1e-4),
       max_gradient_norm=max_norm, target_update_period=3)
   np.testing.assert_array_equal(target.weights, online.weights)
   # From here on the two differ, so that it matters which selects actions.

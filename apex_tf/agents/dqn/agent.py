@@ -25,14 +25,7 @@ class DQNAgent(base.Agent):
       config: the experiment.
       spec: of one environment; observations `<dtype>[stack, *frame]`, actions
         a `DiscreteArray`.
-
-    Raises:
-      ValueError: actions that are not discrete.
     """
-    if not isinstance(spec.actions, specs.DiscreteArray):
-      raise ValueError(
-          "agent.name is 'dqn', but must be an agent for actions that are not "
-          f'discrete: {spec.actions!r}')
     self._config = config
     self._spec = spec
 
@@ -99,3 +92,9 @@ class DQNAgent(base.Agent):
     return policy.DQNPolicy(
         self._make_network(seed), epsilons, self._spec.observations,
         self._spec.actions, seed)
+
+
+def make_agent(config: config_lib.Config,
+               spec: specs.EnvironmentSpec) -> DQNAgent:
+  """What `apex_tf.agents.make_agent` calls."""
+  return DQNAgent(config, spec)
