@@ -4,15 +4,24 @@
 
 Plays a random policy of a fixed seed twice and writes the same transitions to
 a new server, in a process of its own, each time: first as apex_tf does, frame
-by frame, then with the full stack of frames at each step. Prints by how much
-each server's resident memory grew for each transition, and the ratio.
+by frame, then with a whole stack of frames in each row. The adder, the items
+with their short ones at the ends of episodes, the chunks' length and the
+compression are the same; but stacks share no frames. Prints by how much each
+server's resident memory grew for each transition, and the ratio.
 """
 
 import multiprocessing
 import multiprocessing.connection
-from typing import Any, Callable, Dict, Sequence
+import os
+from typing import Dict, Sequence
+
+if __name__ == '__main__':
+  # Before TensorFlow is imported; the server's process inherits them.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
 
 from absl import flags
+from acme import specs
 import dm_env
 import numpy as np
 import psutil
@@ -34,59 +43,23 @@ flags.DEFINE_integer('items', 20_000, 'Transitions to write.',
 _NUM_ENVIRONMENTS = 8
 
 
-class FullStackWriter:
-  """Writes whole observations, the layout of Acme's own adders."""
+class Writer:
+  """Writes random play through the actors' own adder, in either layout."""
 
-  def __init__(self, client: reverb.Client, config: config_lib.Config):
-    self._n_step = config.agent.n_step
-    self._writers = [
-        client.trajectory_writer(
-            num_keep_alive_refs=config.replay.chunk_length)
-        for _ in range(_NUM_ENVIRONMENTS)
-    ]
-    for writer in self._writers:
-      for column in ('observation', layout.STEP):
-        writer.configure((column,),
-                         num_keep_alive_refs=config.replay.chunk_length,
-                         max_chunk_length=config.replay.chunk_length)
-    self._steps = np.zeros(_NUM_ENVIRONMENTS, np.int64)
-    self.num_items = 0
+  def __init__(self, client: reverb.Client, config: config_lib.Config,
+               whole_stacks: bool):
+    """Connects to the server.
 
-  def add(self, action: np.ndarray, timestep: dm_env.TimeStep) -> None:
-    """Writes a step of every environment."""
-    self._steps = np.where(timestep.step_type == dm_env.StepType.FIRST, 0,
-                           self._steps + 1)
-    for index, writer in enumerate(self._writers):
-      writer.append({
-          'observation': timestep.observation[index],
-          layout.STEP: layout.encode_step(
-              layout.Step(timestep.reward[index], timestep.discount[index], 0,
-                          action[index])),
-      })
-      if self._steps[index] >= self._n_step:
-        history = writer.history
-        writer.create_item(
-            layout.TABLE, 1.0, {
-                layout.OBSERVATION_TM1:
-                    history['observation'][-1 - self._n_step],
-                layout.OBSERVATION_T: history['observation'][-1],
-                layout.STEP: history[layout.STEP][-1],
-            })
-        self.num_items += 1
-
-  def finish(self) -> int:
-    """Waits until all is stored; transitions written."""
-    for writer in self._writers:
-      writer.flush()
-    return self.num_items
-
-
-class FrameWriter:
-  """Writes through the actors' own adder."""
-
-  def __init__(self, client: reverb.Client, config: config_lib.Config):
+    Args:
+      client: of the server.
+      config: of an actor.
+      whole_stacks: makes a single frame of each stack, so that the very same
+        items share none.
+    """
+    self._whole_stacks = whole_stacks
     self._adder = adder_lib.NStepAdder(
-        client, _NUM_ENVIRONMENTS, config.environment.num_frames_stacked,
+        client, _NUM_ENVIRONMENTS,
+        1 if whole_stacks else config.environment.num_frames_stacked,
         config.agent.n_step, config.agent.discount,
         config.environment.reward_clip, config.replay,
         config.actor.flush_period)
@@ -98,6 +71,9 @@ class FrameWriter:
 
   def add(self, action: np.ndarray, timestep: dm_env.TimeStep) -> None:
     """Writes a step of every environment."""
+    if self._whole_stacks:
+      timestep = timestep._replace(
+          observation=timestep.observation[:, np.newaxis])
     if self._started:
       self._adder.add(action, timestep, self._extras)
     else:
@@ -110,34 +86,39 @@ class FrameWriter:
     return self._adder.statistics.items_inserted
 
 
+def make_spec(config: config_lib.Config,
+              whole_stacks: bool) -> specs.EnvironmentSpec:
+  """Of one environment, as the table of that layout sees it."""
+  spec = environments.make_environment_spec(config.environment)
+  if not whole_stacks:
+    return spec
+  stack = spec.observations
+  return spec._replace(
+      observations=specs.Array((1, *stack.shape), stack.dtype, stack.name))
+
+
 def _serve(connection: multiprocessing.connection.Connection,
-           config: config_lib.Config, with_signature: bool) -> None:
+           config: config_lib.Config, whole_stacks: bool) -> None:
   """The server's process: sends its port, ends when it is told to."""
-  table = tables.make_tables(
-      config.replay, environments.make_environment_spec(config.environment))[0]
-  if not with_signature:
-    table = reverb.Table(
-        layout.TABLE, reverb.selectors.Prioritized(0.6),
-        reverb.selectors.Fifo(), config.replay.capacity,
-        reverb.rate_limiters.MinSize(1))
-  server = reverb.Server([table], port=None)
+  server = reverb.Server(
+      tables.make_tables(config.replay, make_spec(config, whole_stacks)),
+      port=None)
   connection.send(server.port)
   connection.recv()
   server.stop()
 
 
 def measure(config: config_lib.Config, num_items: int,
-            make_writer: Callable[[reverb.Client, config_lib.Config], Any],
-            with_signature: bool) -> float:
+            whole_stacks: bool) -> float:
   """Bytes of resident server memory for each transition of one layout."""
   context = multiprocessing.get_context('spawn')
   connection, theirs = context.Pipe()
   server = context.Process(
-      target=_serve, args=(theirs, config, with_signature), daemon=True)
+      target=_serve, args=(theirs, config, whole_stacks), daemon=True)
   server.start()
   client = reverb.Client(f'localhost:{connection.recv()}')
   process = psutil.Process(server.pid)
-  writer = make_writer(client, config)
+  writer = Writer(client, config, whole_stacks)
   environment = environments.make_environment(
       config.environment, _NUM_ENVIRONMENTS, seed=1)
   rng = np.random.default_rng(1)
@@ -162,8 +143,8 @@ def measure(config: config_lib.Config, num_items: int,
 
 def compare(config: config_lib.Config, num_items: int) -> Dict[str, float]:
   """Bytes of each layout, and the ratio of the first to the second."""
-  frames = measure(config, num_items, FrameWriter, with_signature=True)
-  stacks = measure(config, num_items, FullStackWriter, with_signature=False)
+  frames = measure(config, num_items, whole_stacks=False)
+  stacks = measure(config, num_items, whole_stacks=True)
   return {'frames': frames, 'stacks': stacks, 'ratio': frames / stacks}
 
 

@@ -163,15 +163,16 @@ def test_only_finite_numbers_unless_said_otherwise(path):
 def test_another_type_is_refused_by_name(path, value):
   default = _LEAVES[path][0]
   hypothesis.assume(type(value) is not type(default))
-  kind = ('a tuple of int' if isinstance(default, tuple) else
+  kind = ('a tuple of at least one int' if isinstance(default, tuple) else
           f'of type {type(default).__name__}')
   assert _refusal(path, value) == f'{path} is {value!r}, but must be {kind}'
 
 
-@pytest.mark.parametrize('value', [(1.5,), (8, True), (8, '8'), ((8,),)])
+@pytest.mark.parametrize('value', [(), (1.5,), (8, True), (8, '8'), ((8,),)])
 def test_another_type_within_a_tuple(value):
   assert _refusal('agent.hidden_sizes', value) == (
-      f'agent.hidden_sizes is {value!r}, but must be a tuple of int')
+      f'agent.hidden_sizes is {value!r}, but must be a tuple of at least one '
+      'int')
 
 
 @pytest.mark.parametrize('changes, said', [
@@ -297,9 +298,9 @@ def test_json_may_leave_fields_out_and_write_whole_floats():
     ('{"agent": {"learning_rate": false}}',
      'agent.learning_rate is False, but must be of type float'),
     ('{"agent": {"hidden_sizes": [1.5]}}',
-     'agent.hidden_sizes is (1.5,), but must be a tuple of int'),
+     'agent.hidden_sizes is (1.5,), but must be a tuple of at least one int'),
     ('{"agent": {"hidden_sizes": 8}}',
-     'agent.hidden_sizes is 8, but must be a tuple of int'),
+     'agent.hidden_sizes is 8, but must be a tuple of at least one int'),
     ('{"environment": {"full_action_set": 1}}',
      'environment.full_action_set is 1, but must be of type bool'),
     ('{"environment": {"id": 1}}',

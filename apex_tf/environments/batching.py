@@ -124,9 +124,9 @@ class VectorEnvironment(base.BatchedEnvironment):
     Returns:
       A batched time step, all FIRST.
     """
-    seeds = None if self._was_reset else list(self._seeds)
+    observation = self._reset(None if self._was_reset else list(self._seeds))
     self._was_reset = True
-    return first_timestep(self._reset(seeds))
+    return first_timestep(observation)
 
   def step(self, action: np.ndarray) -> dm_env.TimeStep:
     """Steps every environment, or resets it if its episode has ended.
@@ -145,8 +145,8 @@ class VectorEnvironment(base.BatchedEnvironment):
 
   @abc.abstractmethod
   def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
-    """Observations of new episodes, with new seeds or on with the old ones."""
+    """Begins all episodes; `seeds` only the first time. Observations."""
 
   @abc.abstractmethod
   def _step(self, action: np.ndarray) -> dm_env.TimeStep:
-    """`step` after the first reset, of actions that were checked."""
+    """As `step`, after a reset and with checked actions."""

@@ -4,7 +4,7 @@ MinAtar: Young and Tian 2019, arXiv 1903.03176. Its `-v0` ids have all six
 actions in every game, sticky actions with probability 0.1, and no step limit.
 """
 
-from typing import Any, Callable
+from typing import Any, Callable, List, Optional
 
 from acme import specs
 import dm_env
@@ -17,7 +17,6 @@ from gymnasium.wrappers import TimeLimit
 from gymnasium.wrappers import TransformObservation
 import numpy as np
 
-from apex_tf.environments import base
 from apex_tf.environments import batching
 
 # The games of MinAtar.
@@ -73,7 +72,8 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
     self._ended = np.zeros(num_environments, np.bool_)
 
   def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
-    observation, _ = self._vector.reset(seed=seeds)
+    observation, _ = self._vector.reset(
+        seed=None if seeds is None else [*seeds])
     self._ended = np.zeros(self.num_environments, np.bool_)
     return self._to_observation(observation)
 

@@ -22,7 +22,7 @@ STALE_SECONDS = 15.0
 # Seconds of waiting at replay that are worth a warning.
 WAITING_SECONDS = 5.0
 
-_BAR_WIDTH = 24
+_BAR_WIDTH = 20
 _CURVE_WIDTH = 52
 _CURVE_HEIGHT = 4
 _MAX_ACTOR_ROWS = 4

@@ -58,10 +58,12 @@ _CASES = {
         "agent.learning_rate is 'fast', but must be of type float"),
     'words for a tuple of ints': (
         [_CARTPOLE, _WORKDIR, '--config.agent.hidden_sizes=a,b'],
-        "agent.hidden_sizes is ('a,b',), but must be a tuple of int"),
+        "agent.hidden_sizes is ('a,b',), but must be a tuple of at least one "
+        'int'),
     'fractions for a tuple of ints': (
         [_CARTPOLE, _WORKDIR, '--config.agent.hidden_sizes=2.5,3'],
-        'agent.hidden_sizes is (2.5, 3), but must be a tuple of int'),
+        'agent.hidden_sizes is (2.5, 3), but must be a tuple of at least one '
+        'int'),
     'word for a boolean': (
         [_CARTPOLE, _WORKDIR, '--config.environment.full_action_set=maybe'],
         "environment.full_action_set is 'maybe', but must be of type bool"),

@@ -35,7 +35,7 @@ def test_panel_while_learning(status, config):
     assert expected in text
   assert 'frames/s' not in text  # As many as agent steps.
   assert 'waited' not in text
-  assert '█' * 19 + '░' * 5 in text  # 81,234 of 100,000 of 24 columns.
+  assert '█' * 16 + '░' * 4 in text  # 81,234 of 100,000 of 20 columns.
 
 
 def test_panel_while_filling(status, config):
@@ -46,11 +46,33 @@ def test_panel_while_filling(status, config):
       waiting_seconds=30.4)
   text = _text(panel.render(status, config))
   assert 'filling replay' in text
-  assert '█' * 12 + '░' * 12 + ' 500 of 1,000 to start' in text
+  assert '█' * 10 + '░' * 10 + ' 500 of 1,000 to start' in text
   assert 'learner has waited 30 s: replay 500 of 1,000 items' in text
   assert 'no evaluation yet · target 475' in text
   assert 'loss' not in text
   assert 'tensorboard' not in text
+
+
+@pytest.mark.parametrize('learner_steps', [0, 12_345])
+def test_no_line_is_folded_in_any_phase(status, config, learner_steps):
+  status.learner_steps = learner_steps
+  # As in the first steps of learning: batches are fetched ahead.
+  status.replay = status_lib.ReplayStatus(
+      size=100_000, min_size=100_000, capacity=100_000,
+      samples_per_insert=123.45)
+  shown = {}
+  for phase in status_lib.PHASES:
+    status.phase = phase
+    shown[phase] = _text(panel.render(status, config)).splitlines()
+    labels = [row[2:13].strip() for row in shown[phase]]
+    begin = labels.index('learner')
+    assert labels[begin:begin + 6] == [
+        'learner', 'actors', 'replay', 'training', '', 'evaluator']
+    replay = shown[phase][begin + 2]
+    assert ('samples/insert' in replay) == (phase != status_lib.FILLING)
+    assert ('to start' in replay) == (phase == status_lib.FILLING)
+  # Two frames, header, 5 rows with a second actor and the best, and the curve.
+  assert {len(rows) for rows in shown.values()} == {3 + 7 + 6}
 
 
 def test_panel_of_atari(status, config, evaluation):
@@ -150,6 +172,12 @@ def test_line(status, config):
   assert 'actors have waited 12 s: 8.02 samples per insert' in line
   assert line.endswith('no news from the learner for 20 s')
   assert '\n' not in line
+
+
+def test_a_wait_before_there_is_a_ratio(status):
+  status.replay.waiting_side, status.replay.waiting_seconds = 'actors', 12.0
+  status.replay.samples_per_insert = 0.0
+  assert panel.waiting_message(status) == 'actors have waited 12 s'
 
 
 def test_short_waits_are_no_news(status):

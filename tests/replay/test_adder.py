@@ -61,7 +61,7 @@ def _check_written(client: reverb.Client, adder: adder_lib.NStepAdder,
   assert statistics.items_inserted == len(expected)
   assert statistics.items_refused == len(everything) - len(expected)
   np.testing.assert_allclose(
-      sorted(statistics.priorities),
+      sorted(statistics.take_priorities()),
       sorted(one.info.priority for one in stored))
 
 
@@ -179,17 +179,19 @@ def test_minimum_priority_is_a_floor(serve):
   transition_oracle.add_known_priorities(adder, [0.0, 0.1, 0.25, 0.5, 1e-30])
   assert [s.info.priority for s in _read_all(client)] == [
       0.25, 0.25, 0.25, 0.5, 0.25]
-  assert adder.statistics.priorities == [0.25, 0.25, 0.25, 0.5, 0.25]
+  assert adder.statistics.take_priorities() == [0.25, 0.25, 0.25, 0.5, 0.25]
   adder.close()
 
 
-def test_statistics_keep_the_newest_priorities_only(serve):
+def test_statistics_keep_the_newest_priorities_until_they_are_taken(serve):
   script = Script([[Episode((0.0,) * 9)]])
   client = serve([_make_table(script)]).localhost_client()
   adder = _make_adder(client, script, n_step=1)
-  transition_oracle.add_known_priorities(adder, range(1, 1201))
-  assert adder.statistics.items_inserted == 1200
-  assert adder.statistics.priorities == list(range(201, 1201))
+  transition_oracle.add_known_priorities(adder, range(1, 10_201))
+  statistics = adder.statistics
+  assert statistics.items_inserted == 10_200
+  assert statistics.take_priorities() == list(range(201, 10_201))
+  assert statistics.take_priorities() == []
   adder.close()
 
 

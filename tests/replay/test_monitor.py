@@ -36,12 +36,14 @@ def _fill(client, count, stop=None):
 
 def test_counts(serve):
   _, client, monitor = _make(serve)
-  _fill(client, 70)
-  transition_oracle.sample(client, 240)
+  _fill(client, 1009)
+  transition_oracle.sample(client, 4000)
+  assert monitor.read().samples_per_insert == 0.0  # As yet.
+  _fill(client, 1)
   status = monitor.read()
   assert (status.size, status.capacity, status.min_size) == (50, 50, 10)
-  assert (status.inserts, status.samples) == (70, 240)
-  # 60 inserts since learning could begin.
+  assert (status.inserts, status.samples) == (1010, 4000)
+  # 1000 inserts since learning could begin.
   assert status.samples_per_insert == 4.0
   assert (status.waiting_side, status.waiting_seconds) == ('', 0.0)
 
