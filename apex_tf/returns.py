@@ -89,5 +89,8 @@ def initial_priority(n_step_return: np.ndarray, bootstrap_discount: np.ndarray,
       bootstrap_discount=bootstrap_discount,
       bootstrap_value=bootstrap_value,
       action_value=action_value)
-  return np.abs(n_step_return + bootstrap_discount * bootstrap_value -
-                action_value)
+  # Values that are not finite give a priority that is not; the adder refuses
+  # and counts it, and a warning at each step would say no more.
+  with np.errstate(invalid='ignore', over='ignore'):
+    return np.abs(n_step_return + bootstrap_discount * bootstrap_value -
+                  action_value)

@@ -235,7 +235,7 @@ def test_total_environments():
 def _values(default):
   """Any value of a field's type, valid or not."""
   if isinstance(default, tuple):
-    return st.lists(st.integers(), max_size=4).map(tuple)
+    return st.lists(st.integers(), min_size=1, max_size=4).map(tuple)
   return {bool: st.booleans(), int: st.integers(), float: _FLOATS,
           str: st.text()}[type(default)]
 
