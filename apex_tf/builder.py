@@ -5,7 +5,7 @@ its constructor; this is the one place that reads the configuration for them.
 """
 
 import threading
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Any, Iterator, List, NamedTuple, Optional
 
 from acme import core
 from acme import specs
@@ -121,15 +121,19 @@ class Builder:
         priority_writer,
         publish_period=self.config.learner.publish_period)
 
-  def make_evaluator(self, source: core.VariableSource) -> EvaluatorParts:
-    """An evaluator and the client that fetches what it evaluates."""
+  def make_evaluator(self, learner: Any) -> EvaluatorParts:
+    """An evaluator and the client that fetches what it evaluates.
+
+    Args:
+      learner: the learner, its service or a client of it.
+    """
     config = self.config
     num_environments = min(config.evaluator.num_environments,
                            config.evaluator.episodes)
     policy = self.agent.make_evaluation_policy(
         num_environments, self._seed(_EVALUATOR, 1))
     client = variables_lib.VariableClient(
-        source, policy.variables, update_period=0)
+        variables_lib.KeptVariables(learner), policy.variables, update_period=0)
     environment = environments.make_environment(
         config.environment, num_environments, self._seed(_EVALUATOR),
         evaluation=True)

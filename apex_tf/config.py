@@ -216,7 +216,8 @@ class RunConfig:
       'limit. [ours]', minimum=0)
   target_return: float = settings.setting(
       math.inf, 'The program stops once an evaluation\'s mean return reaches '
-      'it. [ours]', infinite=True)
+      'it; the policy that did is the result, and is measured once more. '
+      '[ours]', infinite=True)
   metrics_period_seconds: float = settings.setting(
       5.0, 'Seconds between two points in TensorBoard. [ours]', above=0.0)
 

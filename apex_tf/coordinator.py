@@ -11,6 +11,9 @@ from apex_tf.monitoring import status as status_lib
 # Evaluations that are kept: enough for a picture, however long the run.
 _MAX_EVALUATIONS = 500
 
+# Of the limits in `config.run`, the one that an evaluation reaches.
+TARGET_RETURN = 'target_return'
+
 
 class Coordinator:
   """Collects what the roles report and decides when the run ends.
@@ -48,6 +51,11 @@ class Coordinator:
   def get_phase(self) -> str:
     """The phase of the run, one of `status.PHASES`."""
     return self._phase
+
+  @property
+  def reached_target(self) -> bool:
+    """Whether learning ended because an evaluation reached the target."""
+    return self._stop_reason == TARGET_RETURN
 
   def get_counts(self) -> Dict[str, float]:
     """`agent_steps`, `environment_frames`, `wall_seconds` of the run by now."""
@@ -141,7 +149,7 @@ class Coordinator:
         for report in reports.values())
     if self._evaluations and self._evaluations[-1].complete and (
         self._evaluations[-1].mean >= config.target_return):
-      return 'target_return'
+      return TARGET_RETURN
     if 0 < config.max_learner_steps <= self._learner_steps:
       return 'max_learner_steps'
     if 0 < config.max_agent_steps <= agent_steps:

@@ -69,6 +69,10 @@ class Learner(core.Learner):
     """Makes the present variables the newest version."""
     self._publisher.publish(self.num_steps)
 
+  def publish_kept(self) -> None:
+    """Makes the version that was last evaluated the newest again."""
+    self._publisher.publish_kept()
+
   @property
   def published_version(self) -> int:
     """Learner step of the newest snapshot."""
@@ -77,6 +81,10 @@ class Learner(core.Learner):
   def get_variables(self, names: Sequence[str]) -> List[Any]:
     """Collections of the newest snapshot; see `variables.VariablePublisher`."""
     return self._publisher.get_variables(names)
+
+  def get_and_keep_variables(self, names: Sequence[str]) -> List[Any]:
+    """As `get_variables`, of a version that `publish_kept` can return to."""
+    return self._publisher.get_and_keep_variables(names)
 
   def metrics(self) -> Dict[str, float]:
     """Of the newest step, named as in the metrics table; {} before the first.

@@ -16,14 +16,15 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
+from apex_tf.monitoring import actor_monitor
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
+from apex_tf.monitoring import status_reporter
 from apex_tf.replay import adder as adder_lib
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import monitor as monitor_lib
-from apex_tf.roles import actor as actor_role
 from apex_tf.roles import evaluator as evaluator_role
 from apex_tf.roles import learner as learner_role
 
@@ -36,7 +37,7 @@ class _SerialActor:
   """One actor's parts."""
   loop: environment_loop.EnvironmentLoop
   adder: adder_lib.NStepAdder
-  monitor: actor_role.ActorMonitor
+  monitor: actor_monitor.ActorMonitor
   logger: metrics_lib.MetricsLogger
 
 
@@ -63,7 +64,7 @@ class SerialRun:
     self.learner = builder.make_learner(
         self._batches(builder, address), self._priority_writer)
     self._service = learner_role.LearnerService(self.learner, self.coordinator)
-    self._reporter = learner_role.StatusReporter(
+    self._reporter = status_reporter.StatusReporter(
         config, directory, self.coordinator, self.learner, self._monitor)
     self._actors = [
         self._make_actor(builder, directory, client, index)
@@ -96,7 +97,7 @@ class SerialRun:
     role = f'actor_{index}'
     return _SerialActor(
         loop, adder,
-        actor_role.ActorMonitor(loop, adder, policy, variable_client),
+        actor_monitor.ActorMonitor(loop, adder, policy, variable_client),
         metrics_lib.MetricsLogger(directory.tensorboard_directory(role), role))
 
   def act(self) -> None:
@@ -181,7 +182,7 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
           serial.learner.num_steps):
         serial.evaluate(final=False)
         evaluated_at = time.monotonic()
-    serial.learner.publish()
+    learner_role.publish_last(serial.learner, serial.coordinator)
     serial.coordinator.begin_final_evaluation()
     serial.evaluate(final=True)
   except KeyboardInterrupt:

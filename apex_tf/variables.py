@@ -25,6 +25,7 @@ class VariablePublisher:
     """Publishes version 0, the initial variables."""
     self._variables = list(variables)
     self.publish(0)
+    self._kept = self._snapshot
 
   def publish(self, learner_step: int) -> None:
     """Copies the variables and makes the copy the newest version."""
@@ -44,12 +45,44 @@ class VariablePublisher:
     Raises:
       ValueError: for a name that is not POLICY or LEARNER_STEP.
     """
-    snapshot = self._snapshot
+    return self._collections(self._snapshot, names)
+
+  def get_and_keep_variables(self, names: Sequence[str]) -> List[Any]:
+    """As `get_variables`; the snapshot is remembered for `publish_kept`."""
+    self._kept = self._snapshot
+    return self._collections(self._kept, names)
+
+  def publish_kept(self) -> None:
+    """Makes the snapshot that was last kept the newest version again."""
+    self._snapshot = self._kept
+
+  def _collections(self, snapshot: Dict[str, Any],
+                   names: Sequence[str]) -> List[Any]:
     for name in names:
       if name not in snapshot:
         raise ValueError(f'names holds {name!r}, but must hold only '
                          f'{", ".join(snapshot)}')
     return [snapshot[name] for name in names]
+
+
+class KeptVariables(core.VariableSource):
+  """A learner's variables, of which it keeps the version that it sends.
+
+  What an evaluator fetches from, so that a version which proves good can still
+  be the last one published, though the learner has gone on meanwhile.
+  """
+
+  def __init__(self, learner: Any):
+    """Initializes a source.
+
+    Args:
+      learner: with the methods of `learner.Learner`, or a client of it.
+    """
+    self._learner = learner
+
+  def get_variables(self, names: Sequence[str]) -> List[Any]:
+    """As `VariablePublisher.get_variables`."""
+    return self._learner.get_and_keep_variables(names)
 
 
 class VariableClient:

@@ -22,6 +22,7 @@ def get_config() -> config_lib.Config:
   config.learner.publish_period = 20
   config.actor.sync_period = 20
   config.evaluator.period_seconds = 5.0
-  config.run.target_return = 475.0
+  # Solved is 475; a little more leaves room for the final evaluation's luck.
+  config.run.target_return = 490.0
   config.run.max_minutes = 10.0
   return config

@@ -214,7 +214,7 @@ def test_status_is_a_copy(make):
 def test_status_survives_json(make, clock):
   coordinator = make(max_learner_steps=10)
   coordinator.report_actor(0, _actor(agent_steps=5, recent_returns=[1.0, 2.5]))
-  coordinator.report_actor(11, _actor('b', epsilon_max=0.4))
+  coordinator.report_actor(11, _actor('b', exploration='ε 0.4'))
   coordinator.report_learner(3)
   clock.now += 4.0
   coordinator.report_evaluation(_evaluation(2, 0.5))
@@ -226,7 +226,7 @@ def test_status_survives_json(make, clock):
   assert status_lib.RunStatus.from_json(text) == status
   data = json.loads(text)
   assert data['stop_reason'] == 'max_learner_steps'
-  assert data['actors']['11']['epsilon_max'] == 0.4
+  assert data['actors']['11']['exploration'] == 'ε 0.4'
   assert data['evaluations'][1]['human_normalized'] == 12.5
 
 
@@ -276,3 +276,13 @@ def test_a_long_run_keeps_the_best_and_the_newest_evaluation(make):
   assert kept[-1].learner_step == 2999
   steps = [e.learner_step for e in kept]
   assert steps == sorted(steps)
+
+
+def test_a_reached_target_is_told_from_other_limits(make):
+  coordinator = make(target_return=10.0)
+  assert not coordinator.reached_target
+  coordinator.report_evaluation(_evaluation(5, 10.0))
+  assert coordinator.reached_target
+  coordinator = make(max_learner_steps=1)
+  coordinator.report_learner(1)
+  assert not coordinator.reached_target

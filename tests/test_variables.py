@@ -82,6 +82,24 @@ def test_publisher_names():
     publisher.get_variables([variables_lib.POLICY, 'critic'])
 
 
+def test_a_kept_version_can_be_published_again():
+  variables = _make_variables(1.0)
+  publisher = variables_lib.VariablePublisher(variables)
+  publisher.publish(3)
+  source = variables_lib.KeptVariables(publisher)
+  assert source.get_variables([variables_lib.LEARNER_STEP]) == [3]
+  _assign(variables, 2.0)
+  publisher.publish(4)
+  step, values = publisher.get_variables(
+      [variables_lib.LEARNER_STEP, variables_lib.POLICY])
+  assert step == 4 and values[0].flat[0] == 2.0
+  publisher.publish_kept()
+  step, values = publisher.get_variables(
+      [variables_lib.LEARNER_STEP, variables_lib.POLICY])
+  assert step == 3 and values[0].flat[0] == 1.0
+  assert publisher.learner_step == 3
+
+
 def test_a_reader_never_sees_parts_of_two_versions():
   learned = _make_variables(0.0)
   publisher = variables_lib.VariablePublisher(learned)

@@ -28,6 +28,11 @@ class Policy(abc.ABC):
       Actions and their values, as numpy arrays with the leading `batch`.
     """
 
+  @property
+  def exploration(self) -> str:
+    """How it explores, in a word or two for a person; "" if it does not."""
+    return ''
+
   def metrics(self) -> Dict[str, float]:
     """Exploration settings to be logged, such as epsilons; names as in the
     metrics table."""

@@ -230,10 +230,8 @@ def _training_rows(
     return []
   table = Table.grid(padding=(0, 2))
   for index, report in actors[:_MAX_ACTOR_ROWS]:
-    low, high = report.epsilon_min, report.epsilon_max
-    epsilon = f'{low:.2g}' if low == high else f'{low:.2g} to {high:.2g}'
     returns = _newest(report.recent_returns)
-    table.add_row(f'actor {index} ε {epsilon}',
+    table.add_row(f'actor {index} {report.exploration}',
                   Text(returns or 'no episode yet',
                        '' if returns else 'dim', no_wrap=True))
   rest = actors[_MAX_ACTOR_ROWS:]

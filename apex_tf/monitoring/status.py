@@ -34,8 +34,7 @@ class ActorReport:
     items_refused: transitions dropped for a non-finite or negative priority.
     insert_wait_seconds: time spent blocked on replay.
     learner_step: of the variables that it acts with.
-    epsilon_min: smallest exploration of its environments.
-    epsilon_max: largest exploration of its environments.
+    exploration: how its environments explore, as its policy says it.
     recent_returns: raw returns of its newest episodes, oldest first.
   """
   incarnation: str = ''
@@ -46,8 +45,7 @@ class ActorReport:
   items_refused: int = 0
   insert_wait_seconds: float = 0.0
   learner_step: int = 0
-  epsilon_min: float = 0.0
-  epsilon_max: float = 0.0
+  exploration: str = ''
   recent_returns: List[float] = dataclasses.field(default_factory=list)
 
 

@@ -6,14 +6,13 @@ import time
 from typing import Any, Callable, Optional
 
 from absl import logging
-import courier
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from apex_tf.roles import actor as actor_role
+from apex_tf.roles import learner_client
 
 ROLE = 'evaluator'
 
@@ -49,8 +48,7 @@ def run_evaluator(config: config_lib.Config,
     stop: ends the process early.
   """
   builder = builder_lib.Builder(config)
-  learner = courier.Client(
-      learner_address, call_timeout=actor_role.CALL_TIMEOUT_SECONDS)
+  learner = learner_client.connect(learner_address)
   parts = builder.make_evaluator(learner)
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(ROLE), ROLE)

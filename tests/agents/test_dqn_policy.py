@@ -178,3 +178,11 @@ def test_indices_outside_of_the_ladder_are_refused(indices):
 def test_unsuitable_network_is_refused():
   with pytest.raises(ValueError, match='agent.network is .nature.'):
     make_agent(_config(network='nature'), _spec())
+
+
+@pytest.mark.parametrize('indices, text', [
+    ([0], 'ε 0.4'), ([0, 7], 'ε 0.00066 to 0.4')])
+def test_exploration_is_told_in_words(indices, text):
+  # Of the ladder of eight: 0.4 and 0.4^8.
+  policy = make_agent(_config(), _spec()).make_behavior_policy(indices, seed=0)
+  assert policy.exploration == text

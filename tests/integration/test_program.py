@@ -190,6 +190,13 @@ def test_target_return_in_threads(launch):
   summary = programs.read_json(program.workdir / 'summary.json')
   assert summary['stop_reason'] == 'target_return'
   assert summary['final_return_mean'] >= 8
+  # The policy that reached the target is the result, measured once more.
+  *_, reached, final = programs.read_json(
+      program.workdir / 'status.json')['evaluations']
+  assert (reached['final'], final['final']) == (False, True)
+  assert reached['mean'] >= 8
+  assert reached['learner_step'] == final['learner_step']
+  assert summary['evaluated_version'] == final['learner_step']
   assert not program.survivors()
 
 

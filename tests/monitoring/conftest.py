@@ -72,10 +72,10 @@ def status() -> status_lib.RunStatus:
           samples=800_000, samples_per_insert=8.02),
       actors={
           '0': status_lib.ActorReport(
-              incarnation='a', epsilon_min=0.00065, epsilon_max=0.4,
+              incarnation='a', exploration='ε 0.00065 to 0.4',
               recent_returns=[10.0, 23.0, 45.0, 200.0, 499.0, 500.0]),
           '1': status_lib.ActorReport(
-              incarnation='b', epsilon_min=0.01, epsilon_max=0.1),
+              incarnation='b', exploration='ε 0.01 to 0.1'),
       },
       evaluations=[
           make_evaluation(0, [8.0, 10.0]),

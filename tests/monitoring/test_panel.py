@@ -123,7 +123,7 @@ def test_nothing_is_cut_off_whatever_the_numbers(
       waiting_side='actors', waiting_seconds=1e6)
   status.actors = {
       str(index): status_lib.ActorReport(
-          epsilon_min=0.00065536, epsilon_max=0.0041943,
+          exploration='ε 0.00066 to 0.0042',
           recent_returns=[-1.5e6, -12_345.0, 1e9, -999.9, math.nan, 123456.0])
       for index in range(360)}
   status.evaluations.append(evaluation(

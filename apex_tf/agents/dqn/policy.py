@@ -58,6 +58,11 @@ class DQNPolicy(base.Policy):
         action_value=q_t[self._rows, a_t],
         bootstrap_value=np.max(q_t, axis=1))
 
+  @property
+  def exploration(self) -> str:
+    low, high = np.min(self._epsilons), np.max(self._epsilons)
+    return f'ε {low:.2g}' + (f' to {high:.2g}' if low != high else '')
+
   def metrics(self) -> Dict[str, float]:
     return {
         'epsilon_min': float(np.min(self._epsilons)),

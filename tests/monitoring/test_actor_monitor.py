@@ -5,18 +5,18 @@ from types import SimpleNamespace
 import pytest
 
 from apex_tf import environment_loop
+from apex_tf.monitoring import actor_monitor
 from apex_tf.replay import adder as adder_lib
-from apex_tf.roles import actor as actor_role
 
 
 @pytest.fixture
 def parts():
   """A monitor and the statistics of its adder."""
   statistics = adder_lib.AdderStatistics()
-  return actor_role.ActorMonitor(
+  return actor_monitor.ActorMonitor(
       SimpleNamespace(agent_steps=0, environment_frames=0),
       SimpleNamespace(statistics=statistics),
-      SimpleNamespace(metrics=lambda: {}),
+      SimpleNamespace(metrics=lambda: {}, exploration='ε 0.4'),
       SimpleNamespace(learner_step=0, age_seconds=0.0)), statistics
 
 

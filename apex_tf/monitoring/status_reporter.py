@@ -1,0 +1,93 @@
+"""What the learner's process writes down: the run's status, its own metrics."""
+
+import threading
+import time
+
+from apex_tf import config as config_lib
+from apex_tf import coordinator as coordinator_lib
+from apex_tf import learner as learner_lib
+from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+from apex_tf.replay import monitor as monitor_lib
+
+_REPLAY_TIMEOUT_SECONDS = 1
+
+
+class StatusReporter:
+  """Writes the run's status file and the learner's metrics."""
+
+  def __init__(self, config: config_lib.Config,
+               directory: run_directory.RunDirectory,
+               coordinator: coordinator_lib.Coordinator,
+               learner: learner_lib.Learner,
+               monitor: monitor_lib.ReplayMonitor):
+    self._config = config
+    self._directory = directory
+    self._coordinator = coordinator
+    self._learner = learner
+    self._monitor = monitor
+    self._replay = status_lib.ReplayStatus(
+        min_size=config.replay.min_size, capacity=config.replay.capacity)
+    self._rates = metrics_lib.Rates()
+    self._wait_rate = metrics_lib.RateWindow()
+    self._logger = metrics_lib.MetricsLogger(
+        directory.tensorboard_directory(metrics_lib.LEARNER),
+        metrics_lib.LEARNER)
+    self._logged_at = 0.0
+    self._lock = threading.Lock()
+    self._closed = False
+
+  def write(self) -> None:
+    """Reads everything and writes it down; TensorBoard only now and then.
+
+    After `close` it does nothing: the last word is said.
+    """
+    # Outside of the lock, since a server that is gone takes its time.
+    replay = self._monitor.read(_REPLAY_TIMEOUT_SECONDS)
+    with self._lock:
+      if not self._closed:
+        self._replay = replay or self._replay
+        self._write()
+
+  def _write(self) -> None:
+    metrics = self._learner.metrics()
+    status = self._coordinator.status()
+    status.loss = metrics.get('loss', 0.0)
+    self._replay.learner_wait_seconds = self._learner.batch_wait_seconds
+    self._replay.actors_wait_seconds = sum(
+        report.insert_wait_seconds for report in status.actors.values())
+    status.replay = self._replay
+    status.rates = self._rates.update({
+        'learner_steps_per_second': status.learner_steps,
+        'samples_per_second':
+            status.learner_steps * self._config.learner.batch_size,
+        'agent_steps_per_second': status.agent_steps,
+        'frames_per_second': status.environment_frames,
+    })
+    metrics['batch_wait_share'] = self._wait_rate.update(
+        self._learner.batch_wait_seconds)
+    if status.actors:
+      metrics['policy_age_steps'] = status.learner_steps - min(
+          report.learner_step for report in status.actors.values())
+    self._directory.write_status(status)
+    now = time.monotonic()
+    if status.learner_steps and now - self._logged_at >= (
+        self._config.run.metrics_period_seconds):
+      self._logged_at = now
+      self._logger.write({
+          'step': status.learner_steps,
+          'learner_steps': status.learner_steps,
+          'agent_steps': status.agent_steps,
+          'environment_frames': status.environment_frames,
+          'episodes': status.episodes,
+          **status.rates,
+          **metrics,
+      })
+
+  def close(self) -> None:
+    """Writes for the last time, with the replay as it was last seen."""
+    with self._lock:
+      self._write()
+      self._closed = True
+      self._logger.close()
