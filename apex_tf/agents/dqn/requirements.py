@@ -1,5 +1,7 @@
 """What Ape-X DQN can act in, told without TensorFlow."""
 
+import importlib.util
+
 from acme import specs
 
 from apex_tf import config as config_lib
@@ -15,11 +17,22 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> None:
     spec: of one environment; observations are `<dtype>[stack, *frame]`.
 
   Raises:
-    ValueError: actions that are not discrete, or an observation that
-      agent.network does not take.
+    ValueError: actions that are not discrete, an observation that
+      agent.network does not take, or a network of a module that is not there.
   """
   environments.require_discrete_actions(spec, config.environment)
-  if config.agent.network in network_inputs.MINIMUM_SIZES:
+  network = config.agent.network
+  if network in network_inputs.MINIMUM_SIZES:
     network_inputs.check(
-        config.agent.network,
-        network_inputs.features_shape(spec.observations.shape))
+        network, network_inputs.features_shape(spec.observations.shape))
+  elif not _is_there(network.partition(':')[0]):
+    raise ValueError(f'agent.network is {network!r}, but must be a '
+                     'module:function whose module Python finds from here')
+
+
+def _is_there(module: str) -> bool:
+  """Whether a module can be found; it is not imported, its packages are."""
+  try:
+    return importlib.util.find_spec(module) is not None
+  except ImportError:
+    return False
