@@ -11,6 +11,7 @@
 
 import contextlib
 import errno
+import logging as std_logging
 import os
 import signal
 import socket
@@ -115,6 +116,8 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
   """Runs in the node: the role, with its start and end on record."""
   run_dir = run_directory.RunDirectory(directory)
   run_dir.record_start(role)
+  if not _has_process():
+    _log_thread_to(run_dir.log_file(role))
   try:
     # Here and not above: the launcher needs neither TensorFlow nor Reverb.
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
@@ -136,11 +139,27 @@ def _end_process(exit_code: int) -> None:
   Millions of items are freed, and threads in TensorFlow and Reverb joined,
   in more time than Launchpad gives a node to stop.
   """
-  if lp_context.get_context().launch_type is (
-      lp.LaunchType.LOCAL_MULTI_PROCESSING):
+  if _has_process():
     logging.flush()
     sys.stdout.flush()
     os._exit(exit_code)  # pylint: disable=protected-access
+
+
+def _has_process() -> bool:
+  """Whether this node has a process, and not only a thread, of its own."""
+  return lp_context.get_context().launch_type is (
+      lp.LaunchType.LOCAL_MULTI_PROCESSING)
+
+
+def _log_thread_to(path: str) -> None:
+  """Writes what this thread logs to a file too, as Launchpad does for nodes
+  with a process."""
+  os.makedirs(os.path.dirname(path), exist_ok=True)
+  handler = std_logging.FileHandler(path, mode='w', encoding='utf-8')
+  handler.setFormatter(logging.PythonFormatter())
+  thread = threading.get_ident()
+  handler.addFilter(lambda record: record.thread == thread)
+  logging.get_absl_logger().addHandler(handler)
 
 
 def make_program(config: config_lib.Config, directory: str) -> lp.Program:

@@ -99,7 +99,9 @@ def main(argv: Sequence[str]) -> None:
   del argv
   config = FLAGS.config
   check_flags(config)
-  logging.set_verbosity(logging.WARNING)
+  # The terminal is the console's; what roles log in threads is in their files.
+  logging.set_verbosity(logging.INFO)
+  logging.get_absl_handler().setLevel('WARNING')
   try:
     directory = run_directory.prepare(FLAGS.workdir, FLAGS.resume)
   except ValueError as error:  # Seen only when it is written to.

@@ -346,7 +346,6 @@ def test_actor_that_raises(launch, tmp_path: pathlib.Path, launch_type):
       f'actor_0 failed: RuntimeError: the emulator is on fire (log: '
       f'{log_file})')
   assert not program.survivors()
-  if launch_type == 'local_mp':
-    assert 'on fire' in log_file.read_text()
+  assert 'on fire' in log_file.read_text()
   summary = programs.read_json(program.workdir / 'summary.json')
   assert summary['stop_reason'] == 'failed'
