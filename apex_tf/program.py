@@ -1,4 +1,4 @@
-"""The Launchpad graph of a run, and running it.
+"""The Launchpad graph of a run.
 
             variables (versioned snapshot)
         +-----------------------------------------------+
@@ -9,36 +9,21 @@
  evaluator: an actor without an adder.
 """
 
-import contextlib
-import errno
 import logging as std_logging
 import os
-import signal
-import socket
 import sys
 import threading
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict
 
 from absl import logging
 import launchpad as lp
 from launchpad import context as lp_context
-from launchpad.launch.run_locally import launch_local_output_to_files
 from launchpad.nodes import base
 from launchpad.nodes.python import local_multi_processing
-import psutil
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import metrics as metrics_lib
-from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory
-from apex_tf.monitoring import status as status_lib
-
-LAUNCH_TYPES = ('local_mp', 'local_mt')
-
-_POLL_SECONDS = 0.5
-# What nodes are given to end by themselves; Launchpad gives them 10 seconds.
-_GRACE_SECONDS = 5.0
 
 
 class _FixedAddress(lp.AbstractAddressBuilder):
@@ -209,155 +194,3 @@ def make_resources() -> Dict[str, local_multi_processing.PythonProcess]:
       'actor': local_multi_processing.PythonProcess(env=acting),
       'evaluator': local_multi_processing.PythonProcess(env=acting),
   }
-
-
-def check_ports(config: config_lib.Config) -> None:
-  """Refuses a port that is taken, which Reverb would share without a word.
-
-  Raises:
-    ValueError: names the field and the port.
-  """
-  if config.replay.port and config.replay.port == config.learner.port:
-    raise ValueError(f'learner.port is {config.learner.port}, but must differ '
-                     'from replay.port')
-  for field, port in (('replay.port', config.replay.port),
-                      ('learner.port', config.learner.port)):
-    if port:
-      try:
-        _listen_once(port)
-      except OSError as error:
-        raise ValueError(
-            f'{field} is {port}, but must be a free port, or 0 to pick one '
-            f'({error.strerror})') from error
-
-
-def _listen_once(port: int) -> None:
-  """Listens on a port alone, in both families as the servers do.
-
-  Raises:
-    OSError: another listens there, or it is not allowed.
-  """
-  for family, host in ((socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::')):
-    try:
-      listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:  # A machine without this family.
-      continue
-    with listener:
-      # What is left of a run that has ended (TIME_WAIT) is not in the way.
-      listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-      if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-      try:
-        listener.bind((host, port))
-        listener.listen(1)
-      except OSError as error:
-        if error.errno != errno.EADDRNOTAVAIL:
-          raise
-
-
-class _Watch:
-  """Watches a launched program from a thread, and sees to it that it ends.
-
-  Launchpad wants to be stopped by a signal to the launcher; who sent the first
-  one tells an end from an interruption. Nodes that are still there seconds
-  after they were told to stop, importing TensorFlow perhaps, are killed:
-  Launchpad would do it later, and kill the launcher as well.
-  """
-
-  def __init__(self, directory: run_directory.RunDirectory):
-    self._directory = directory
-    self._ended = threading.Event()
-    self.interrupted = False
-    self.done = False
-    for number in (signal.SIGINT, signal.SIGTERM):
-      signal.signal(number, self._on_signal)
-
-  def start(self, stopping: threading.Event) -> None:
-    """Begins to watch.
-
-    Args:
-      stopping: set once Launchpad has told the nodes to stop.
-    """
-    if self.interrupted:  # Perhaps before Launchpad listened to signals.
-      os.kill(os.getpid(), signal.SIGTERM)
-    self._thread = threading.Thread(
-        target=self._run, args=(stopping,), daemon=True)
-    self._thread.start()
-
-  def close(self) -> None:
-    self._ended.set()
-    self._thread.join()
-
-  def _on_signal(self, number: int, frame: Any) -> None:
-    del number, frame
-    self.interrupted = self.interrupted or not self.done
-
-  def _run(self, stopping: threading.Event) -> None:
-    while not stopping.wait(_POLL_SECONDS):
-      if self._ended.is_set():
-        return
-      status = self._directory.read_status()
-      if status is not None and status.phase == status_lib.DONE and (
-          not self.done and not self.interrupted):
-        self.done = True
-        os.kill(os.getpid(), signal.SIGTERM)
-    if not self._ended.wait(_GRACE_SECONDS):
-      for node in psutil.Process().children(recursive=True):
-        try:
-          node.kill()
-        except psutil.NoSuchProcess:
-          pass
-
-
-class Ending(NamedTuple):
-  """How a program has ended.
-
-  Attributes:
-    how: "" by itself, `status.INTERRUPTED` by a signal, or `status.FAILED`
-      when a node failed.
-    failure: the node that failed first, where one did and that is known.
-  """
-  how: str
-  failure: Optional[role_records.RoleFailure] = None
-
-
-def run(config: config_lib.Config, directory: run_directory.RunDirectory,
-        launch_type: str, console: console_lib.Console) -> Ending:
-  """Launches the program and waits until it has ended.
-
-  Args:
-    config: validated.
-    directory: of the run, prepared.
-    launch_type: one of `LAUNCH_TYPES`.
-    console: shows the status meanwhile.
-
-  Returns:
-    How it ended.
-  """
-  # Launchpad reads $LAUNCHPAD_LOGGING_DIR when it is imported, which is before
-  # the run directory is known.
-  launch_local_output_to_files._LOGGING_DIR = directory.logs_directory  # pylint: disable=protected-access
-  watch = _Watch(directory)
-  failed = False
-  failure = None
-  with console, open(directory.launcher_log_file, 'w', encoding='utf-8') as log:
-    # What Launchpad prints would run into the console's panel.
-    with contextlib.redirect_stdout(log):
-      manager = lp.launch(
-          make_program(config, directory.path),
-          launch_type=launch_type,
-          terminal='output_to_files',
-          local_resources=make_resources())
-      watch.start(manager.stop_event())
-      try:
-        manager.wait()
-      except BaseException as error:  # In threads, a node's own.
-        logging.info('A node failed: %s', error)
-        failed = True
-        # Now, since the others fail in its wake.
-        failure = directory.find_failure()
-      manager.wait(raise_error=False)
-    watch.close()
-  if failed:
-    return Ending(status_lib.FAILED, failure)
-  return Ending(status_lib.INTERRUPTED if watch.interrupted else '')

@@ -15,7 +15,7 @@ from absl import logging
 from ml_collections import config_flags
 
 from apex_tf import config as config_lib
-from apex_tf import program
+from apex_tf import launching
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import learning_curve
@@ -51,19 +51,19 @@ def check_flags(config: config_lib.Config) -> None:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must not be given '
           'together with --serial, which does not use Launchpad')
-    if FLAGS.lp_launch_type not in program.LAUNCH_TYPES:
+    if FLAGS.lp_launch_type not in launching.LAUNCH_TYPES:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must be one of '
-          f'{", ".join(program.LAUNCH_TYPES)}')
+          f'{", ".join(launching.LAUNCH_TYPES)}')
     validation.validate(config)
-    program.check_ports(config)
+    launching.check_ports(config)
     run_directory.check(FLAGS.workdir, FLAGS.resume)
   except ValueError as error:
     command_line.refuse(str(error))
 
 
 def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
-           ending: program.Ending) -> int:
+           ending: launching.Ending) -> int:
   """Writes the results and says what came out.
 
   Args:
@@ -115,9 +115,9 @@ def main(argv: Sequence[str]) -> None:
   if FLAGS.serial:
     # Imports TensorFlow and Reverb, which the launcher does without.
     from apex_tf import serial  # pylint: disable=import-outside-toplevel
-    ending = program.Ending(serial.run(config, directory, console))
+    ending = launching.Ending(serial.run(config, directory, console))
   else:
-    ending = program.run(config, directory, FLAGS.lp_launch_type, console)
+    ending = launching.run(config, directory, FLAGS.lp_launch_type, console)
   exit_code = finish(config, directory, ending)
   directory.record_stop(run_directory.LAUNCHER)
   sys.exit(exit_code)

@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
 
 from apex_tf import config as config_lib
+from apex_tf import launching
 from apex_tf import program as program_lib
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
@@ -331,7 +332,7 @@ gymnasium.register('Burning-v0', entry_point=Burning)
 '''
 
 
-@pytest.mark.parametrize('launch_type', program_lib.LAUNCH_TYPES)
+@pytest.mark.parametrize('launch_type', launching.LAUNCH_TYPES)
 def test_actor_that_raises(launch, tmp_path: pathlib.Path, launch_type):
   (tmp_path / 'burning_task.py').write_text(_BURNING)
   program = launch(

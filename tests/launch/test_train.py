@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from apex_tf import program
+from apex_tf import launching
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
@@ -30,7 +30,7 @@ def _summary(directory):
 def test_end_by_a_limit(directory, capsys):
   directory.write_status(status_lib.RunStatus(
       phase=status_lib.DONE, stop_reason='max_minutes', learner_steps=7))
-  code = train.finish(cartpole.get_config(), directory, program.Ending(''))
+  code = train.finish(cartpole.get_config(), directory, launching.Ending(''))
   out, err = capsys.readouterr()
   assert (code, err) == (0, '')
   assert _summary(directory)['stop_reason'] == 'max_minutes'
@@ -50,7 +50,7 @@ def test_end_by_a_limit(directory, capsys):
 def test_interruption(directory, reached, said):
   directory.write_status(status_lib.RunStatus(stop_reason=reached))
   code = train.finish(cartpole.get_config(), directory,
-                      program.Ending(status_lib.INTERRUPTED))
+                      launching.Ending(status_lib.INTERRUPTED))
   assert code == 0
   assert _summary(directory)['stop_reason'] == said
   assert directory.read_status().stop_reason == said
@@ -58,7 +58,7 @@ def test_interruption(directory, reached, said):
 
 def test_interruption_before_there_is_a_status(directory):
   assert train.finish(cartpole.get_config(), directory,
-                      program.Ending(status_lib.INTERRUPTED)) == 0
+                      launching.Ending(status_lib.INTERRUPTED)) == 0
   assert _summary(directory)['stop_reason'] == 'interrupted'
   assert _summary(directory)['final_return_mean'] is None
 
@@ -67,7 +67,7 @@ def test_failure_names_the_role_last(directory, capsys):
   directory.write_status(status_lib.RunStatus(stop_reason='max_minutes'))
   failure = role_records.RoleFailure('actor_1', 'OSError: no disk', '/x/log')
   code = train.finish(cartpole.get_config(), directory,
-                      program.Ending(status_lib.FAILED, failure))
+                      launching.Ending(status_lib.FAILED, failure))
   _, err = capsys.readouterr()
   assert code == 1
   assert err == 'actor_1 failed: OSError: no disk (log: /x/log)\n'
@@ -76,7 +76,7 @@ def test_failure_names_the_role_last(directory, capsys):
 
 def test_failure_without_a_record(directory, capsys):
   code = train.finish(cartpole.get_config(), directory,
-                      program.Ending(status_lib.FAILED))
+                      launching.Ending(status_lib.FAILED))
   _, err = capsys.readouterr()
   assert code == 1
   assert err.count('\n') == 1 and directory.logs_directory in err
