@@ -57,7 +57,7 @@ test: doctor environment  ## All tests but the slow learning runs (ARGS=).
 	$(VENV_PYTHON) -m pytest -m 'not learning' $(ARGS)
 
 test-learning: doctor environment  ## The slow learning runs.
-	$(VENV_PYTHON) -m pytest -m learning $(ARGS)
+	$(VENV_PYTHON) -m pytest -m learning -o faulthandler_timeout=0 $(ARGS)
 
 check: environment  ## Linter and type checker.
 	$(VENV_PYTHON) -m ruff check .
