@@ -21,8 +21,9 @@ from typing import Any, List, Tuple
 
 from apex_tf import settings
 
-AGENTS = ('dqn',)
-SUITES = ('gymnasium', 'atari', 'minatar')
+AGENTS = ('dqn', 'dpg')
+SUITES = ('gymnasium', 'atari', 'minatar', 'control')
+EVICTIONS = ('fifo', 'prioritized')
 ATARI_PROTOCOLS = ('apex2018', 'machado2018')
 NETWORKS = ('mlp', 'nature', 'dqn2013', 'minatar')
 
@@ -34,7 +35,8 @@ class EnvironmentConfig:
       'gymnasium', 'Which environments room builds the task. [ours]',
       choices=SUITES)
   id: str = settings.setting(
-      'CartPole-v1', 'Gymnasium id; used by the suite gymnasium. [ours]')
+      'CartPole-v1', 'Gymnasium id of the suite gymnasium; domain:task of the '
+      'suite control (dm_control), such as walker:stand. [ours]')
   game: str = settings.setting(
       '', 'Game in snake_case, such as ms_pacman; used by the suites atari and '
       'minatar. [ours]')
@@ -66,9 +68,22 @@ class EnvironmentConfig:
 
 @dataclasses.dataclass
 class AgentConfig:
-  """What is learned, and how."""
+  """Which agent learns, and what both agents have in common."""
 
-  name: str = settings.setting('dqn', 'The agent. [paper]', choices=AGENTS)
+  name: str = settings.setting(
+      'dqn', 'The agent: dqn chooses among actions, dpg acts in continuous '
+      'ones; the section of that name has its settings. [paper]',
+      choices=AGENTS)
+  n_step: int = settings.setting(
+      3, 'Agent steps in a multi-step return [paper].', minimum=1, maximum=64)
+  discount: float = settings.setting(
+      0.99, 'Discount of one agent step [paper].', minimum=0.0, maximum=1.0)
+
+
+@dataclasses.dataclass
+class DQNConfig:
+  """Ape-X DQN: double Q-learning with a dueling network."""
+
   network: str = settings.setting(
       'mlp', 'Torso of the dueling network: mlp; nature (Mnih et al. 2015) '
       '[paper]; dqn2013 (Mnih et al. 2013); minatar (Young and Tian 2019); or '
@@ -79,10 +94,6 @@ class AgentConfig:
   dueling_hidden_size: int = settings.setting(
       512, 'Units of the hidden layer of each dueling stream (Wang et al. '
       '2016) [paper].', minimum=1)
-  n_step: int = settings.setting(
-      3, 'Agent steps in a multi-step return [paper].', minimum=1, maximum=64)
-  discount: float = settings.setting(
-      0.99, 'Discount of one agent step [paper].', minimum=0.0, maximum=1.0)
   learning_rate: float = settings.setting(
       0.00025 / 4, 'Of centered RMSProp [paper].', above=0.0)
   rmsprop_decay: float = settings.setting(
@@ -106,11 +117,35 @@ class AgentConfig:
 
 
 @dataclasses.dataclass
+class DPGConfig:
+  """Ape-X DPG: a deterministic policy that ascends a critic."""
+
+  policy_hidden_sizes: Tuple[int, ...] = settings.setting(
+      (300, 200), 'Units of each hidden layer of the policy, with tanh '
+      '[paper].', minimum=1)
+  critic_hidden_sizes: Tuple[int, ...] = settings.setting(
+      (400, 300), 'Units of each hidden layer of the critic, with tanh '
+      '[paper].', minimum=1)
+  learning_rate: float = settings.setting(
+      1e-4, 'Of Adam, for policy and critic [paper].', above=0.0)
+  action_gradient_clip: float = settings.setting(
+      1.0, 'Each element of dq/da is clipped to [-clip, clip] before it is '
+      'propagated into the policy [paper].', above=0.0)
+  target_update_period: int = settings.setting(
+      100, 'Learner steps between hard copies into the target networks '
+      '[paper].', minimum=1)
+  noise_scale: float = settings.setting(
+      0.3, 'Standard deviation of the Gaussian noise on each element of an '
+      'action, in halves of the range between its bounds [paper].',
+      minimum=0.0)
+
+
+@dataclasses.dataclass
 class ReplayConfig:
   """The prioritized Reverb table."""
 
   capacity: int = settings.setting(
-      2_000_000, 'Transitions kept; the oldest go first [paper].', minimum=1)
+      2_000_000, 'Transitions kept [paper; 1,000,000 for DPG].', minimum=1)
   min_size: int = settings.setting(
       50_000, 'Transitions in replay before learning starts [paper].',
       minimum=1)
@@ -128,6 +163,16 @@ class ReplayConfig:
   samples_per_insert_tolerance: float = settings.setting(
       0.1, 'How far the ratio may run ahead or behind, as a share of min_size '
       'times samples_per_insert. [ours]', above=0.0)
+  eviction: str = settings.setting(
+      'fifo', 'Which transitions leave a full replay: fifo, the oldest [paper, '
+      'DQN]; prioritized, drawn by priority^eviction_exponent [paper, DPG].',
+      choices=EVICTIONS)
+  eviction_exponent: float = settings.setting(
+      -0.4, 'Exponent of the priorities in prioritized eviction; negative '
+      'evicts low priorities first [paper].', minimum=-2.0, maximum=0.0)
+  eviction_pool_size: int = settings.setting(
+      100_000, 'Newest samples of the learner that prioritized eviction chooses '
+      'from. [ours]', minimum=1)
   chunk_length: int = settings.setting(
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
@@ -229,6 +274,8 @@ class Config:
   environment: EnvironmentConfig = dataclasses.field(
       default_factory=EnvironmentConfig)
   agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
+  dqn: DQNConfig = dataclasses.field(default_factory=DQNConfig)
+  dpg: DPGConfig = dataclasses.field(default_factory=DPGConfig)
   replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
   actor: ActorConfig = dataclasses.field(default_factory=ActorConfig)
   learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)
@@ -263,7 +310,7 @@ class Config:
           'large enough that it times replay.min_size '
           f'({replay.min_size}) is a whole sample and a whole insert')
     environment = self.environment
-    if environment.suite != 'gymnasium' and not environment.game:
+    if environment.suite in ('atari', 'minatar') and not environment.game:
       raise settings.error(
           'environment.game', environment.game,
           f'the name of a game of the suite {environment.suite}')

@@ -35,11 +35,11 @@ def check(name: str, shape: Sequence[int]) -> None:
   """Checks that a torso can take an input.
 
   Args:
-    name: of the torso, as in agent.network.
+    name: of the torso, as in dqn.network.
     shape: `[features]` or `[height, width, channels]`.
 
   Raises:
-    ValueError: it cannot; names agent.network and what is allowed.
+    ValueError: it cannot; names dqn.network and what is allowed.
   """
   if _fits(name, shape):
     return
@@ -48,7 +48,7 @@ def check(name: str, shape: Sequence[int]) -> None:
       f'images of at least {minimum_size}x{minimum_size}')
   allowed = [other for other in MINIMUM_SIZES if _fits(other, shape)]
   raise ValueError(
-      f'agent.network is {name!r}, which takes {takes}, but must be one of '
+      f'dqn.network is {name!r}, which takes {takes}, but must be one of '
       f'{", ".join(allowed) or "(none fits)"} for an observation of '
       f'{" x ".join(str(size) for size in shape)}')
 

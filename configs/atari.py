@@ -21,8 +21,8 @@ def get_config() -> config_lib.Config:
   config.environment.game = 'pong'
   config.environment.num_frames_stacked = 4
   config.environment.reward_clip = 1.0
-  config.agent.network = 'nature'
-  config.agent.evaluation_epsilon = 0.001
+  config.dqn.network = 'nature'
+  config.dqn.evaluation_epsilon = 0.001
   config.actor.num_actors = max(2, (os.cpu_count() or 1) - 2)
   config.actor.environments_per_actor = 8
   config.learner.publish_period = 10

@@ -11,10 +11,10 @@ def get_config() -> config_lib.Config:
   """What learns fastest in wall time where there is no GPU."""
   config = atari.get_config()
   config.environment.full_action_set = False
-  config.agent.network = 'dqn2013'
-  config.agent.dueling_hidden_size = 256
-  config.agent.learning_rate = 2e-4
-  config.agent.target_update_period = 1000
+  config.dqn.network = 'dqn2013'
+  config.dqn.dueling_hidden_size = 256
+  config.dqn.learning_rate = 2e-4
+  config.dqn.target_update_period = 1000
   config.replay.capacity = 300_000
   config.replay.min_size = 10_000
   config.replay.samples_per_insert = 8.0

@@ -7,13 +7,13 @@ def get_config() -> config_lib.Config:
   """A small network, a small replay, and a stop once it is solved."""
   config = config_lib.Config()
   config.environment.id = 'CartPole-v1'
-  config.agent.hidden_sizes = (128,)
-  config.agent.dueling_hidden_size = 128
+  config.dqn.hidden_sizes = (128,)
+  config.dqn.dueling_hidden_size = 128
   # Ten steps and a long horizon tell the agent sooner that it drifts away.
   config.agent.n_step = 10
   config.agent.discount = 0.995
-  config.agent.learning_rate = 5e-4
-  config.agent.target_update_period = 100
+  config.dqn.learning_rate = 5e-4
+  config.dqn.target_update_period = 100
   config.replay.capacity = 20_000
   config.replay.min_size = 1_000
   config.replay.samples_per_insert = 4.0

@@ -16,10 +16,10 @@ def get_config() -> config_lib.Config:
   config.environment.game = 'breakout'
   # Some games can go on for ever; this is far above any good episode.
   config.environment.max_episode_steps = 10_000
-  config.agent.network = 'minatar'
-  config.agent.dueling_hidden_size = 128
-  config.agent.learning_rate = 2.5e-4
-  config.agent.target_update_period = 500
+  config.dqn.network = 'minatar'
+  config.dqn.dueling_hidden_size = 128
+  config.dqn.learning_rate = 2.5e-4
+  config.dqn.target_update_period = 500
   config.replay.capacity = 500_000
   config.replay.min_size = 5_000
   config.replay.samples_per_insert = 8.0

@@ -56,7 +56,7 @@ def get_config() -> config_lib.Config:
   """CartPole's settings for this task."""
   config = cartpole.get_config()
   config.environment.id = f'{MODULE}:Walk-v0'
-  config.agent.network = f'{MODULE}:make_torso'
+  config.dqn.network = f'{MODULE}:make_torso'
   # At most 9 steps to the goal, on average 4: 0.7 is the best mean return.
   config.run.target_return = 0.6
   return config

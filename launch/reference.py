@@ -24,7 +24,7 @@ Any field can be overridden on the command line, and `config.json` in the run
 directory holds all of them as they were used:
 
     python -m launch.train --config=configs/cartpole.py \\
-        --config.agent.n_step=5 --config.agent.hidden_sizes='(64, 64)' \\
+        --config.agent.n_step=5 --config.dqn.hidden_sizes='(64, 64)' \\
         --workdir=runs/example
 
 The defaults below are those of `apex_tf/config.py`; a preset in `configs/`

@@ -70,7 +70,7 @@ def test_the_sections_and_names_that_scripts_rely_on():
   for path in (
       'environment.id', 'environment.game', 'environment.num_frames_stacked',
       'environment.max_episode_steps', 'agent.n_step', 'agent.discount',
-      'agent.learning_rate', 'agent.target_update_period', 'replay.capacity',
+      'dqn.learning_rate', 'dqn.target_update_period', 'replay.capacity',
       'replay.min_size', 'replay.priority_exponent',
       'replay.importance_exponent', 'replay.minimum_priority',
       'replay.samples_per_insert', 'actor.num_actors',
@@ -170,8 +170,8 @@ def test_another_type_is_refused_by_name(path, value):
 
 @pytest.mark.parametrize('value', [(), (1.5,), (8, True), (8, '8'), ((8,),)])
 def test_another_type_within_a_tuple(value):
-  assert _refusal('agent.hidden_sizes', value) == (
-      f'agent.hidden_sizes is {value!r}, but must be a tuple of at least one '
+  assert _refusal('dqn.hidden_sizes', value) == (
+      f'dqn.hidden_sizes is {value!r}, but must be a tuple of at least one '
       'int')
 
 
@@ -273,7 +273,7 @@ def test_json_may_leave_fields_out_and_write_whole_floats():
       '{"agent": {"discount": 1, "hidden_sizes": [3, 4]}, "run": {}}')
   expected = config_lib.Config()
   expected.agent.discount = 1.0
-  expected.agent.hidden_sizes = (3, 4)
+  expected.dqn.hidden_sizes = (3, 4)
   assert config == expected
   assert isinstance(config.agent.discount, float)
 
@@ -292,15 +292,15 @@ def test_json_may_leave_fields_out_and_write_whole_floats():
     ('{"learner": {"batch_size": null}}',
      'learner.batch_size is None, but must be of type int'),
     ('{"agent": {"learning_rate": "fast"}}',
-     "agent.learning_rate is 'fast', but must be of type float"),
+     "dqn.learning_rate is 'fast', but must be of type float"),
     ('{"agent": {"learning_rate": "0.1"}}',
-     "agent.learning_rate is '0.1', but must be of type float"),
+     "dqn.learning_rate is '0.1', but must be of type float"),
     ('{"agent": {"learning_rate": false}}',
-     'agent.learning_rate is False, but must be of type float'),
+     'dqn.learning_rate is False, but must be of type float'),
     ('{"agent": {"hidden_sizes": [1.5]}}',
-     'agent.hidden_sizes is (1.5,), but must be a tuple of at least one int'),
+     'dqn.hidden_sizes is (1.5,), but must be a tuple of at least one int'),
     ('{"agent": {"hidden_sizes": 8}}',
-     'agent.hidden_sizes is 8, but must be a tuple of at least one int'),
+     'dqn.hidden_sizes is 8, but must be a tuple of at least one int'),
     ('{"environment": {"full_action_set": 1}}',
      'environment.full_action_set is 1, but must be of type bool'),
     ('{"environment": {"id": 1}}',

@@ -47,8 +47,8 @@ def test_every_call_makes_its_own(name):
 def test_atari_is_the_papers_section_4_and_appendix_c():
   config = atari.get_config()
   # The network: dueling over the three convolutions of Nature, streams of 512.
-  assert config.agent.network == 'nature'
-  assert config.agent.dueling_hidden_size == 512
+  assert config.dqn.network == 'nature'
+  assert config.dqn.dueling_hidden_size == 512
   # The environment: 18 actions, stacks of 4, rewards clipped to [-1, 1],
   # life loss as an end, up to 30 no-ops, nothing sticky, 50,000 frames.
   assert config.environment.suite == 'atari'
@@ -60,12 +60,12 @@ def test_atari_is_the_papers_section_4_and_appendix_c():
   # The target: three steps, 0.99, a copy each 2500 batches.
   assert config.agent.n_step == 3
   assert config.agent.discount == 0.99
-  assert config.agent.target_update_period == 2500
+  assert config.dqn.target_update_period == 2500
   # Centered RMSProp of 0.00025 / 4, decay 0.95, epsilon 1.5e-7, and clipping.
-  assert config.agent.learning_rate == 6.25e-5
-  assert config.agent.rmsprop_decay == 0.95
-  assert config.agent.rmsprop_epsilon == 1.5e-7
-  assert config.agent.max_gradient_norm == 40.0
+  assert config.dqn.learning_rate == 6.25e-5
+  assert config.dqn.rmsprop_decay == 0.95
+  assert config.dqn.rmsprop_epsilon == 1.5e-7
+  assert config.dqn.max_gradient_norm == 40.0
   assert config.learner.batch_size == 512
   # Replay: 2 million, from 50,000 on, alpha 0.6, beta 0.4, no fixed ratio.
   assert config.replay.capacity == 2_000_000
@@ -74,12 +74,12 @@ def test_atari_is_the_papers_section_4_and_appendix_c():
   assert config.replay.importance_exponent == 0.4
   assert config.replay.samples_per_insert == 0.0
   # Exploration: 0.4^(1 + 7 i / (N - 1)).
-  assert config.agent.epsilon_base == 0.4
-  assert config.agent.epsilon_alpha == 7.0
+  assert config.dqn.epsilon_base == 0.4
+  assert config.dqn.epsilon_alpha == 7.0
   # Actors: variables every 400 frames, batches of 50, at most 100 waiting.
   assert 4 * config.actor.sync_period == 400
   # The issue's own number for the evaluator.
-  assert config.agent.evaluation_epsilon == 0.001
+  assert config.dqn.evaluation_epsilon == 0.001
 
 
 def test_the_papers_360_environments_are_one_override_away():
@@ -91,7 +91,7 @@ def test_the_papers_360_environments_are_one_override_away():
 
 def test_atari_small_keeps_the_protocol_and_takes_the_network_of_2013():
   small, paper = atari_small.get_config(), atari.get_config()
-  assert small.agent.network == 'dqn2013'
+  assert small.dqn.network == 'dqn2013'
   assert small.learner.batch_size <= 64
   for name in ('suite', 'game', 'num_frames_stacked', 'reward_clip',
                'atari_protocol', 'max_episode_frames'):
@@ -115,6 +115,6 @@ def test_minatar_is_on_breakout_with_its_own_network():
   config = minatar.get_config()
   assert (config.environment.suite, config.environment.game) == (
       'minatar', 'breakout')
-  assert config.agent.network == 'minatar'
+  assert config.dqn.network == 'minatar'
   # The games have no limit of their own.
   assert config.environment.max_episode_steps > 0

@@ -46,9 +46,7 @@ def write_learning_curve(path: str, status: status_lib.RunStatus,
 
   _draw(by_steps, [e.agent_steps for e in evaluations],
         max(10, status.agent_steps), evaluations, config)
-  by_steps.set_ylabel('raw return of an episode, greedy policy'
-                      if config.agent.evaluation_epsilon == 0 else
-                      'raw return of an episode, evaluator', color=_INK)
+  by_steps.set_ylabel('raw return of an evaluation episode', color=_INK)
   by_steps.set_xlabel('agent steps of all actors', color=_INK)
   by_steps.xaxis.set_major_formatter(EngFormatter(sep=''))
   _draw(by_time, [e.wall_seconds / 60 for e in evaluations],

@@ -106,6 +106,8 @@ _TABLE = (
            'Priorities dropped from the full queue, since the start.'),
     Metric('priorities_refused', (LEARNER,), 'transitions',
            'Priorities that were not finite and not written, since the start.'),
+    Metric('items_evicted', (LEARNER,), 'transitions',
+           'Transitions removed by prioritized eviction, since the start.'),
     # Acting.
     Metric('episode_return', (ACTOR,), 'return',
            'Raw return of an episode, mean of those since the last point.'),
@@ -119,6 +121,9 @@ _TABLE = (
            'Largest exploration of its environments.'),
     Metric('epsilon_mean', (ACTOR,), '1',
            'Mean exploration of its environments.'),
+    Metric('broken_episodes', (ACTOR,), 'episodes',
+           'Episodes cut short because the simulator gave a number that was '
+           'not finite, since its start.'),
     Metric('policy_version', (ACTOR,), 'learner steps',
            'Learner step of the variables that it acts with.'),
     Metric('policy_age_seconds', (ACTOR,), 's',

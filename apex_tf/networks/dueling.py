@@ -51,7 +51,7 @@ class DuelingQNetwork(snt.Module):
       `<float32>[batch, num_actions]`.
 
     Raises:
-      ValueError: an observation that does not suit agent.network.
+      ValueError: an observation that does not suit dqn.network.
     """
     features = self._torso(observations.stack_to_channels(observation))
     value = self._value(tf.nn.relu(self._value_hidden(features)))

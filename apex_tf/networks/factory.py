@@ -12,9 +12,9 @@ from apex_tf.networks import dueling
 from apex_tf.networks import torsos
 
 
-def make_q_network(config: config_lib.AgentConfig, num_actions: int,
+def make_q_network(config: config_lib.DQNConfig, num_actions: int,
                    seed: int) -> snt.Module:
-  """The dueling network of agent.network, as in Horgan et al. 2018, section 4.
+  """The dueling network of dqn.network, as in Horgan et al. 2018, section 4.
 
   A torso of one's own is `module:function`: the function is called with the
   `np.random.Generator` of the initial weights and returns a Sonnet module from
@@ -31,7 +31,7 @@ def make_q_network(config: config_lib.AgentConfig, num_actions: int,
     `<float32>[batch, num_actions]`.
 
   Raises:
-    ValueError: an unknown agent.network, or one that makes no Sonnet module.
+    ValueError: an unknown dqn.network, or one that makes no Sonnet module.
   """
   rng = np.random.default_rng(seed)
   if ':' in config.network:
@@ -50,24 +50,24 @@ def create_variables(network: snt.Module, observation_spec: Any) -> None:
     observation_spec: `dm_env.specs.Array` of `<dtype>[stack, *frame]`.
 
   Raises:
-    ValueError: an observation that does not suit agent.network.
+    ValueError: an observation that does not suit dqn.network.
   """
   network(tf.zeros((1,) + tuple(observation_spec.shape),
                    observation_spec.dtype))
 
 
 def _make_own_torso(network: str, rng: np.random.Generator) -> snt.Module:
-  """Calls the function that agent.network names as `module:function`."""
+  """Calls the function that dqn.network names as `module:function`."""
   module_name, _, function_name = network.partition(':')
   try:
     function = getattr(importlib.import_module(module_name), function_name)
   except (ImportError, AttributeError) as error:
     raise ValueError(
-        f'agent.network is {network!r}, but must be a module:function that '
+        f'dqn.network is {network!r}, but must be a module:function that '
         f'Python finds: {error}') from error
   torso = function(rng)
   if not isinstance(torso, snt.Module):
     raise ValueError(
-        f'agent.network is {network!r}, but must be a function that returns a '
+        f'dqn.network is {network!r}, but must be a function that returns a '
         f'Sonnet module, not {torso!r}')
   return torso

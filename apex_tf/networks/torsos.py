@@ -41,7 +41,7 @@ class ConvTorso(snt.Module):
     """Builds the layers.
 
     Args:
-      name: of the torso, as in agent.network.
+      name: of the torso, as in dqn.network.
       convolutions: output channels, kernel and stride of each.
       hidden_sizes: units of the linear layers after them.
       rng: the generator of initial weights.
@@ -73,7 +73,7 @@ class ConvTorso(snt.Module):
 
 def make_torso(name: str, hidden_sizes: Sequence[int],
                rng: np.random.Generator) -> snt.Module:
-  """Builds the torso that agent.network names.
+  """Builds the torso that dqn.network names.
 
   Args:
     name: mlp; nature, the three convolutions of Mnih et al. 2015, without its
@@ -100,5 +100,5 @@ def make_torso(name: str, hidden_sizes: Sequence[int],
   }
   if name not in makers:
     raise ValueError(
-        f'agent.network is {name!r}, but must be one of {", ".join(makers)}')
+        f'dqn.network is {name!r}, but must be one of {", ".join(makers)}')
   return makers[name]()

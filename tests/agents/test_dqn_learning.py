@@ -131,10 +131,10 @@ def test_steps_are_those_of_numpy(graph, max_norm):
 
 def _agent(**changes):
   config = config_lib.Config()
-  config.agent.hidden_sizes = (16,)
-  config.agent.dueling_hidden_size = 16
+  config.dqn.hidden_sizes = (16,)
+  config.dqn.dueling_hidden_size = 16
   for name, value in changes.items():
-    setattr(config.agent, name, value)
+    setattr(config.dqn, name, value)
   config.validate()
   return make_agent(config, specs.EnvironmentSpec(
       observations=specs.Array((1, 4), np.float32),

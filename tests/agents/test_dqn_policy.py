@@ -11,12 +11,12 @@ from apex_tf.agents import make_agent
 
 def _config(**changes) -> config_lib.Config:
   config = config_lib.Config()
-  config.agent.hidden_sizes = (16,)
-  config.agent.dueling_hidden_size = 16
+  config.dqn.hidden_sizes = (16,)
+  config.dqn.dueling_hidden_size = 16
   config.actor.num_actors = 2
   config.actor.environments_per_actor = 4
   for name, value in changes.items():
-    setattr(config.agent, name, value)
+    setattr(config.dqn, name, value)
   config.validate()
   return config
 
@@ -176,7 +176,7 @@ def test_indices_outside_of_the_ladder_are_refused(indices):
 
 
 def test_unsuitable_network_is_refused():
-  with pytest.raises(ValueError, match='agent.network is .nature.'):
+  with pytest.raises(ValueError, match='dqn.network is .nature.'):
     make_agent(_config(network='nature'), _spec())
 
 

@@ -21,7 +21,7 @@ def _spec(shape=(1, 4), actions=None):
 
 def _config(network='mlp'):
   config = config_lib.Config()
-  config.agent.network = network
+  config.dqn.network = network
   return config
 
 
@@ -33,13 +33,13 @@ def test_what_suits_passes(network):
 @pytest.mark.parametrize('network', ['no_such:make', 'apex_tf.no_such:make',
                                      'no.such.module:make'])
 def test_a_module_that_is_not_there(network):
-  with pytest.raises(ValueError, match=f"agent.network is '{network}', but "
+  with pytest.raises(ValueError, match=f"dqn.network is '{network}', but "
                      'must be a module:function whose module Python finds'):
     agents.check(_config(network), _spec())
 
 
 def test_an_observation_that_the_network_does_not_take():
-  with pytest.raises(ValueError, match="agent.network is 'nature'.*mlp"):
+  with pytest.raises(ValueError, match="dqn.network is 'nature'.*mlp"):
     agents.check(_config('nature'), _spec())
 
 

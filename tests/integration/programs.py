@@ -15,8 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Over a preset: tiny networks, a tiny replay, points in TensorBoard at once.
 SMALL = (
-    '--config.agent.hidden_sizes=16',
-    '--config.agent.dueling_hidden_size=16',
+    '--config.dqn.hidden_sizes=16',
+    '--config.dqn.dueling_hidden_size=16',
     '--config.replay.min_size=100',
     '--config.replay.capacity=1000',
     '--config.learner.batch_size=8',

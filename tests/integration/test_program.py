@@ -87,8 +87,8 @@ def test_summary(finished_run):
 
 def test_configuration_is_saved_as_it_was_resolved(finished_run):
   expected = cartpole.get_config()
-  expected.agent.hidden_sizes = (16,)
-  expected.agent.dueling_hidden_size = 16
+  expected.dqn.hidden_sizes = (16,)
+  expected.dqn.dueling_hidden_size = 16
   expected.replay.min_size = 100
   expected.replay.capacity = 1000
   expected.learner.batch_size = 8
@@ -219,8 +219,8 @@ def _parsed_flags():
 def test_graph_under_launchpads_test_mt(tmp_path):
   _parsed_flags()
   config = cartpole.get_config()
-  config.agent.hidden_sizes = (16,)
-  config.agent.dueling_hidden_size = 16
+  config.dqn.hidden_sizes = (16,)
+  config.dqn.dueling_hidden_size = 16
   config.replay.min_size = 100
   config.replay.capacity = 1000
   config.learner.batch_size = 8

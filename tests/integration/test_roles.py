@@ -24,8 +24,8 @@ def _free_address():
 
 def _config():
   config = cartpole.get_config()
-  config.agent.hidden_sizes = (16,)
-  config.agent.dueling_hidden_size = 16
+  config.dqn.hidden_sizes = (16,)
+  config.dqn.dueling_hidden_size = 16
   config.replay.min_size = 100
   config.replay.capacity = 1000
   # So that the learner waits for experience while there is no actor.

@@ -23,8 +23,8 @@ _MIN_SIZE = 120
 def _config(seed):
   config = cartpole.get_config()
   config.environment.num_frames_stacked = 2
-  config.agent.hidden_sizes = (16,)
-  config.agent.dueling_hidden_size = 16
+  config.dqn.hidden_sizes = (16,)
+  config.dqn.dueling_hidden_size = 16
   config.replay.min_size = _MIN_SIZE
   config.replay.samples_per_insert = 8.0
   config.replay.capacity = 1000

@@ -54,15 +54,15 @@ _CASES = {
         [_CARTPOLE, _WORKDIR, '--config.actor.num_actors='],
         "actor.num_actors is '', but must be of type int"),
     'word for a float': (
-        [_CARTPOLE, _WORKDIR, '--config.agent.learning_rate=fast'],
-        "agent.learning_rate is 'fast', but must be of type float"),
+        [_CARTPOLE, _WORKDIR, '--config.dqn.learning_rate=fast'],
+        "dqn.learning_rate is 'fast', but must be of type float"),
     'words for a tuple of ints': (
-        [_CARTPOLE, _WORKDIR, '--config.agent.hidden_sizes=a,b'],
-        "agent.hidden_sizes is ('a,b',), but must be a tuple of at least one "
+        [_CARTPOLE, _WORKDIR, '--config.dqn.hidden_sizes=a,b'],
+        "dqn.hidden_sizes is ('a,b',), but must be a tuple of at least one "
         'int'),
     'fractions for a tuple of ints': (
-        [_CARTPOLE, _WORKDIR, '--config.agent.hidden_sizes=2.5,3'],
-        'agent.hidden_sizes is (2.5, 3), but must be a tuple of at least one '
+        [_CARTPOLE, _WORKDIR, '--config.dqn.hidden_sizes=2.5,3'],
+        'dqn.hidden_sizes is (2.5, 3), but must be a tuple of at least one '
         'int'),
     'word for a boolean': (
         [_CARTPOLE, _WORKDIR, '--config.environment.full_action_set=maybe'],
@@ -89,8 +89,8 @@ _CASES = {
         [_CARTPOLE, _WORKDIR, '--config.agent.n_step=0'],
         'agent.n_step is 0, but must be at least 1'),
     'learning rate that is no number': (
-        [_CARTPOLE, _WORKDIR, '--config.agent.learning_rate=nan'],
-        'agent.learning_rate is nan, but must be a finite number'),
+        [_CARTPOLE, _WORKDIR, '--config.dqn.learning_rate=nan'],
+        'dqn.learning_rate is nan, but must be a finite number'),
     'infinite discount': (
         [_CARTPOLE, _WORKDIR, '--config.agent.discount=inf'],
         'agent.discount is inf, but must be a finite number'),
@@ -126,20 +126,20 @@ _CASES = {
         "environment.id is 'Pendulum-v1', but must be a task with discrete "
         'actions'),
     'images for vectors': (
-        [_CARTPOLE, _WORKDIR, '--config.agent.network=nature'],
-        "agent.network is 'nature', which takes images of at least 36x36, but "
+        [_CARTPOLE, _WORKDIR, '--config.dqn.network=nature'],
+        "dqn.network is 'nature', which takes images of at least 36x36, but "
         'must be one of mlp'),
     'vectors for images': (
-        [_ATARI, _WORKDIR, '--config.agent.network=mlp'],
-        "agent.network is 'mlp', which takes vectors, but must be one of "
+        [_ATARI, _WORKDIR, '--config.dqn.network=mlp'],
+        "dqn.network is 'mlp', which takes vectors, but must be one of "
         'nature, dqn2013, minatar'),
     'images too small': (
-        [_MINATAR, _WORKDIR, '--config.agent.network=nature'],
-        "agent.network is 'nature', which takes images of at least 36x36, but "
+        [_MINATAR, _WORKDIR, '--config.dqn.network=nature'],
+        "dqn.network is 'nature', which takes images of at least 36x36, but "
         'must be one of minatar'),
     'unknown network': (
-        [_CARTPOLE, _WORKDIR, '--config.agent.network=resnet'],
-        "agent.network is 'resnet', but must be one of mlp, nature, dqn2013, "
+        [_CARTPOLE, _WORKDIR, '--config.dqn.network=resnet'],
+        "dqn.network is 'resnet', but must be one of mlp, nature, dqn2013, "
         'minatar'),
     'one port for two': (
         [_CARTPOLE, _WORKDIR, '--config.replay.port=23456',

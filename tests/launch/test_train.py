@@ -88,7 +88,7 @@ def test_resume_never_moves_the_old_run_aside(tmp_path):
   result = subprocess.run(
       [sys.executable, '-m', 'launch.train', '--config=configs/cartpole.py',
        f'--workdir={tmp_path}/run', '--resume=never', '--serial',
-       '--config.agent.hidden_sizes=8', '--config.replay.min_size=100',
+       '--config.dqn.hidden_sizes=8', '--config.replay.min_size=100',
        '--config.learner.batch_size=8', '--config.run.max_learner_steps=5',
        '--config.evaluator.episodes=1'], cwd=_ROOT,
       env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '2'}, capture_output=True,

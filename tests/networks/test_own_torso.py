@@ -1,4 +1,4 @@
-"""A torso of one's own, by agent.network='module:function'."""
+"""A torso of one's own, by dqn.network='module:function'."""
 
 import dataclasses
 
@@ -32,7 +32,7 @@ def own_module(tmp_path, monkeypatch) -> str:
 
 def _build(network, seed=0):
   result = networks.make_q_network(
-      config_lib.AgentConfig(network=network, dueling_hidden_size=4), 3, seed)
+      config_lib.DQNConfig(network=network, dueling_hidden_size=4), 3, seed)
   networks.create_variables(result, specs.Array((2, 4), np.float32))
   return result
 
@@ -62,7 +62,7 @@ def test_own_torso_draws_from_the_generator_of_the_seed(own_module):
 ])
 def test_functions_that_make_no_torso(own_module, name, words):
   del own_module
-  with pytest.raises(ValueError, match=f"agent.network is '{name}'.*{words}"):
+  with pytest.raises(ValueError, match=f"dqn.network is '{name}'.*{words}"):
     _build(name)
 
 
@@ -70,7 +70,7 @@ def test_functions_that_make_no_torso(own_module, name, words):
     'my_task:make_torso', 'examples.own_environment:make_torso', '_a.b1:_c'])
 def test_form_is_accepted_before_anything_is_imported(name):
   config = config_lib.Config()
-  config.agent.network = name
+  config.dqn.network = name
   config.validate()
 
 
@@ -79,8 +79,8 @@ def test_form_is_accepted_before_anything_is_imported(name):
     'a: b', 'a:b\n'])
 def test_other_forms_are_refused(name):
   config = config_lib.Config()
-  config.agent.network = name
-  with pytest.raises(ValueError, match='agent.network is .* one of mlp, nature,'
+  config.dqn.network = name
+  with pytest.raises(ValueError, match='dqn.network is .* one of mlp, nature,'
                      ' dqn2013, minatar, or module:function$'):
     config.validate()
 

@@ -12,8 +12,8 @@ from apex_tf import networks
 from apex_tf.networks import initializers
 
 
-def _config(network: str, **changes) -> config_lib.AgentConfig:
-  return config_lib.AgentConfig(network=network, **changes)
+def _config(network: str, **changes) -> config_lib.DQNConfig:
+  return config_lib.DQNConfig(network=network, **changes)
 
 
 def _build(config, num_actions, shape, dtype=np.float32, seed=0):
@@ -134,12 +134,12 @@ def test_smallest_image_leaves_one_pixel(name):
 
 @pytest.mark.parametrize('name, shape, words', [
     ('nature', (4, 35, 84),
-     "agent.network is 'nature'.*36x36.*one of dqn2013, minatar.*35 x 84 x 4"),
+     "dqn.network is 'nature'.*36x36.*one of dqn2013, minatar.*35 x 84 x 4"),
     ('dqn2013', (1, 10, 10, 4),
-     "agent.network is 'dqn2013'.*20x20.*one of minatar.*10 x 10 x 4"),
-    ('minatar', (1, 4), "agent.network is 'minatar'.*one of mlp.*for"),
+     "dqn.network is 'dqn2013'.*20x20.*one of minatar.*10 x 10 x 4"),
+    ('minatar', (1, 4), "dqn.network is 'minatar'.*one of mlp.*for"),
     ('mlp', (4, 84, 84),
-     "agent.network is 'mlp', which takes vectors.*nature, dqn2013, minatar"),
+     "dqn.network is 'mlp', which takes vectors.*nature, dqn2013, minatar"),
     ('minatar', (1, 2, 2), 'none fits'),
 ])
 def test_unsuitable_observation(name, shape, words):
@@ -148,7 +148,7 @@ def test_unsuitable_observation(name, shape, words):
 
 
 def test_unknown_network():
-  with pytest.raises(ValueError, match="agent.network is 'resnet'.*nature"):
+  with pytest.raises(ValueError, match="dqn.network is 'resnet'.*nature"):
     networks.make_torso('resnet', (), np.random.default_rng(0))
 
 

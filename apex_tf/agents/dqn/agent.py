@@ -39,11 +39,11 @@ class DQNAgent(base.Agent):
 
     Raises:
       ValueError: an index outside of the ladder, or an observation that does
-        not suit agent.network.
+        not suit dqn.network.
     """
     ladder = exploration.epsilon_ladder(
-        self._config.total_environments, self._config.agent.epsilon_base,
-        self._config.agent.epsilon_alpha)
+        self._config.total_environments, self._config.dqn.epsilon_base,
+        self._config.dqn.epsilon_alpha)
     indices = np.asarray(environment_indices)
     if not indices.size or indices.min() < 0 or indices.max() >= len(ladder):
       raise ValueError(
@@ -53,23 +53,23 @@ class DQNAgent(base.Agent):
 
   def make_evaluation_policy(self, num_environments: int,
                              seed: int) -> policy.DQNPolicy:
-    """All environments act with agent.evaluation_epsilon.
+    """All environments act with dqn.evaluation_epsilon.
 
     Args:
       num_environments: the batch size.
       seed: of exploration, and of variables until the first fetch.
 
     Raises:
-      ValueError: an observation that does not suit agent.network.
+      ValueError: an observation that does not suit dqn.network.
     """
     return self._make_policy(
-        np.full(num_environments, self._config.agent.evaluation_epsilon), seed)
+        np.full(num_environments, self._config.dqn.evaluation_epsilon), seed)
 
   def make_learner_step(self, seed: int) -> learning.DQNLearnerStep:
     """The networks and the optimizer, freshly initialized from `seed`.
 
     Raises:
-      ValueError: an observation that does not suit agent.network.
+      ValueError: an observation that does not suit dqn.network.
     """
     online = self._make_network(seed)
     config = self._config.agent

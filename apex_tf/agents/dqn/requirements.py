@@ -18,15 +18,15 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> None:
 
   Raises:
     ValueError: actions that are not discrete, an observation that
-      agent.network does not take, or a network of a module that is not there.
+      dqn.network does not take, or a network of a module that is not there.
   """
   environments.require_discrete_actions(spec, config.environment)
-  network = config.agent.network
+  network = config.dqn.network
   if network in network_inputs.MINIMUM_SIZES:
     network_inputs.check(
         network, network_inputs.features_shape(spec.observations.shape))
   elif not _is_there(network.partition(':')[0]):
-    raise ValueError(f'agent.network is {network!r}, but must be a '
+    raise ValueError(f'dqn.network is {network!r}, but must be a '
                      'module:function whose module Python finds from here')
 
 
