@@ -67,7 +67,8 @@ lock: environment  ## Compile requirements.lock from setup.py (ARGS=--upgrade).
 	CUSTOM_COMPILE_COMMAND='make lock' $(VENV_PYTHON) -m piptools compile \
 	  --quiet --generate-hashes --allow-unsafe --strip-extras \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --extra dev --extra minatar --output-file requirements.lock $(ARGS) setup.py
+	  --extra control --extra dev --extra minatar --extra video \
+	  --output-file requirements.lock $(ARGS) setup.py
 
 clean:  ## Remove .venv and all caches; runs/ stays.
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache \

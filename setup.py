@@ -38,7 +38,7 @@ _EXTRAS = {
         'mujoco==3.17.0',
     ],
     'minatar': ['minatar==1.0.15'],
-    'video': ['imageio==2.38.0', 'imageio-ffmpeg==0.8.1'],
+    'video': ['imageio==2.38.0', 'imageio-ffmpeg==0.8.1', 'pygame==2.6.1'],
     'dev': [
         'hypothesis==6.168.5',
         'mypy==2.4.1',

@@ -24,6 +24,7 @@ from apex_tf.agents import base as agents_base
 from apex_tf.environments import base as environments_base
 from apex_tf.replay import adder as adder_lib
 from apex_tf.replay import dataset as dataset_lib
+from apex_tf.replay import eviction as eviction_lib
 from apex_tf.replay import priorities as priorities_lib
 from apex_tf.replay import tables as tables_lib
 
@@ -56,6 +57,12 @@ class Builder:
     """An independent seed for a part of the run."""
     sequence = np.random.SeedSequence((self.config.run.seed,) + words)
     return int(sequence.generate_state(1)[0] % 2**31)
+
+  @property
+  def _num_evaluated(self) -> int:
+    """Environments of the evaluator: no more than it has episodes."""
+    return min(self.config.evaluator.num_environments,
+               self.config.evaluator.episodes)
 
   def make_replay_tables(self, limit_ratio: bool = True) -> List[reverb.Table]:
     return tables_lib.make_tables(self.config.replay, self.spec, limit_ratio)
@@ -112,31 +119,52 @@ class Builder:
         client, self.config.replay.minimum_priority,
         self.config.learner.max_pending_priorities)
 
+  def make_evictor(self, client: reverb.Client
+                  ) -> Optional[eviction_lib.PrioritizedEvictor]:
+    """None where the table itself removes the oldest."""
+    replay = self.config.replay
+    if replay.eviction == 'fifo':
+      return None
+    return eviction_lib.PrioritizedEvictor(
+        client, replay.capacity, replay.eviction_exponent,
+        replay.eviction_pool_size, replay.minimum_priority,
+        self._seed(_LEARNER, 1))
+
   def make_learner(self, batches: Iterator[dataset_lib.Batch],
-                   priority_writer: priorities_lib.PriorityWriter
+                   priority_writer: priorities_lib.PriorityWriter,
+                   evictor: Optional[eviction_lib.PrioritizedEvictor] = None
                   ) -> learner_lib.Learner:
     return learner_lib.Learner(
         self.agent.make_learner_step(self._seed(_LEARNER)),
         batches,
         priority_writer,
-        publish_period=self.config.learner.publish_period)
+        publish_period=self.config.learner.publish_period,
+        evictor=evictor)
 
-  def make_evaluator(self, learner: Any) -> EvaluatorParts:
+  def make_evaluation_environment(
+      self, render: bool = False) -> environments_base.BatchedEnvironment:
+    """The environments of the evaluator; `render` if they are to be seen."""
+    return environments.make_environment(
+        self.config.environment, self._num_evaluated, self._seed(_EVALUATOR),
+        evaluation=True, render=render)
+
+  def make_evaluator(
+      self, learner: Any,
+      environment: Optional[environments_base.BatchedEnvironment] = None
+  ) -> EvaluatorParts:
     """An evaluator and the client that fetches what it evaluates.
 
     Args:
       learner: the learner, its service or a client of it.
+      environment: to play; by default what `make_evaluation_environment` makes.
     """
     config = self.config
-    num_environments = min(config.evaluator.num_environments,
-                           config.evaluator.episodes)
     policy = self.agent.make_evaluation_policy(
-        num_environments, self._seed(_EVALUATOR, 1))
+        self._num_evaluated, self._seed(_EVALUATOR, 1))
     client = variables_lib.VariableClient(
         variables_lib.KeptVariables(learner), policy.variables, update_period=0)
-    environment = environments.make_environment(
-        config.environment, num_environments, self._seed(_EVALUATOR),
-        evaluation=True)
+    if environment is None:
+      environment = self.make_evaluation_environment()
     is_atari = config.environment.suite == 'atari'
     return EvaluatorParts(
         evaluator_lib.Evaluator(

@@ -65,6 +65,11 @@ class EnvironmentConfig:
       108_000, 'Atari: emulator frames after which an evaluation episode is '
       'truncated, 30 minutes of play (the field\'s convention).', minimum=4)
 
+  @property
+  def task_field(self) -> str:
+    """Which field names the task: "id" or "game"."""
+    return 'game' if self.suite in ('atari', 'minatar') else 'id'
+
 
 @dataclasses.dataclass
 class AgentConfig:
@@ -171,8 +176,8 @@ class ReplayConfig:
       -0.4, 'Exponent of the priorities in prioritized eviction; negative '
       'evicts low priorities first [paper].', minimum=-2.0, maximum=0.0)
   eviction_pool_size: int = settings.setting(
-      100_000, 'Newest samples of the learner that prioritized eviction chooses '
-      'from. [ours]', minimum=1)
+      100_000, 'Newest samples of the learner, from which prioritized eviction '
+      'chooses. [ours]', minimum=1)
   chunk_length: int = settings.setting(
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
@@ -310,12 +315,10 @@ class Config:
           'large enough that it times replay.min_size '
           f'({replay.min_size}) is a whole sample and a whole insert')
     environment = self.environment
-    if environment.suite in ('atari', 'minatar') and not environment.game:
-      raise settings.error(
-          'environment.game', environment.game,
-          f'the name of a game of the suite {environment.suite}')
-    if environment.suite == 'gymnasium' and not environment.id:
-      raise settings.error('environment.id', environment.id, 'a gymnasium id')
+    field = environment.task_field
+    if not getattr(environment, field):
+      raise settings.error(f'environment.{field}', '',
+                           f'a task of the suite {environment.suite}')
 
   def to_json(self) -> str:
     """The configuration as strict JSON; infinity is the string "inf"."""

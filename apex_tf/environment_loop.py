@@ -55,6 +55,11 @@ class EnvironmentLoop:
     """Emulator frames played so far."""
     return self.agent_steps * self._environment.frames_per_agent_step
 
+  @property
+  def broken_episodes(self) -> int:
+    """Episodes that a simulator broke off; `step` does not return them."""
+    return self._environment.num_broken_episodes
+
   def step(self) -> List[Episode]:
     """One policy call, one step of every environment.
 
@@ -74,6 +79,9 @@ class EnvironmentLoop:
     """Adds up rewards; the step that resets an environment is not one."""
     is_step = timestep.step_type != dm_env.StepType.FIRST
     self.agent_steps += int(is_step.sum())
+    # What is left of an episode that did not come to its LAST.
+    for sums in (self._returns, self._clipped_returns, self._lengths):
+      sums[~is_step] = 0
     reward = np.where(is_step, timestep.reward, 0.0)
     self._returns += reward
     self._clipped_returns += np.clip(reward, -self._reward_clip,

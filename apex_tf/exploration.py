@@ -1,4 +1,6 @@
-"""How much each environment explores, and epsilon-greedy actions; numpy."""
+"""How much each environment explores, and with what random numbers; numpy."""
+
+from typing import Sequence
 
 import numpy as np
 
@@ -57,3 +59,21 @@ def epsilon_greedy(q_values: np.ndarray, epsilons: np.ndarray,
   explores = rng.random(batch_size) < epsilons
   random_action = rng.integers(num_actions, size=batch_size)
   return np.where(explores, random_action, np.argmax(q_values, axis=1))
+
+
+def gaussian_noise(shape: Sequence[int], scale: float,
+                   rng: np.random.Generator) -> np.ndarray:
+  """Independent normal noise for each element of a batch of actions.
+
+  Horgan et al. 2018, appendix D: N(0, 0.3^2), the same for all actors and not
+  correlated in time.
+
+  Args:
+    shape: of the batch.
+    scale: the standard deviation; 0 for none.
+    rng: the source of randomness; advanced.
+
+  Returns:
+    `<float32>[*shape]`.
+  """
+  return (scale * rng.standard_normal(shape)).astype(np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
 from apex_tf.replay import dataset as dataset_lib
+from apex_tf.replay import eviction as eviction_lib
 from apex_tf.replay import priorities as priorities_lib
 
 
@@ -23,13 +24,15 @@ class Learner(core.Learner):
 
   One step is Algorithm 2 of the paper: a prioritized batch, a gradient step
   weighted for the sampling, new priorities on their way back, and now and then
-  a snapshot of the variables for the actors.
+  a snapshot of the variables for the actors. Beside it, an evictor may remove
+  what is too much for replay.
   """
 
   def __init__(self, learner_step: agents.LearnerStep,
                batches: Iterator[dataset_lib.Batch],
                priority_writer: priorities_lib.PriorityWriter,
-               publish_period: int):
+               publish_period: int,
+               evictor: Optional[eviction_lib.PrioritizedEvictor] = None):
     """Initializes a learner that has made no step.
 
     Args:
@@ -37,11 +40,13 @@ class Learner(core.Learner):
       batches: sampled from replay.
       priority_writer: takes |TD error| back to replay.
       publish_period: learner steps between snapshots.
+      evictor: learns what was sampled, if replay evicts by priority.
     """
     self._learner_step = learner_step
     self._batches = batches
     self._priority_writer = priority_writer
     self._publish_period = publish_period
+    self._evictor = evictor
     self._publisher = variables_lib.VariablePublisher(
         learner_step.policy_variables)
     self._last: Optional[_Step] = None
@@ -59,8 +64,10 @@ class Learner(core.Learner):
     self.batch_wait_seconds += time.monotonic() - start
     output = self._learner_step(batch.transition, batch.importance_weight)
     self.num_steps += 1
-    self._priority_writer.update(
-        batch.key.numpy(), np.abs(output.td_error.numpy()), self.num_steps)
+    keys, priorities = batch.key.numpy(), np.abs(output.td_error.numpy())
+    self._priority_writer.update(keys, priorities, self.num_steps)
+    if self._evictor is not None:
+      self._evictor.observe(keys, batch.probability.numpy(), priorities)
     if self.num_steps % self._publish_period == 0:
       self.publish()
     self._last = _Step(batch, output)
@@ -95,6 +102,7 @@ class Learner(core.Learner):
     if last is None:
       return {}
     statistics = self._priority_writer.statistics
+    evicted = self._evictor.statistics.evicted if self._evictor else 0
     age = self.num_steps - last.batch.learner_step.numpy()
     metrics = {
         name: float(value) for name, value in last.output.metrics.items()
@@ -105,6 +113,7 @@ class Learner(core.Learner):
         priority_lag_steps=float(statistics.lag_steps),
         priority_updates_dropped=float(statistics.dropped),
         priorities_refused=float(statistics.refused),
+        items_evicted=float(evicted),
         batch_wait_seconds=self.batch_wait_seconds,
         published_version=float(self.published_version))
     return metrics

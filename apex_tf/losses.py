@@ -75,6 +75,71 @@ def double_q_td_error(q_tm1: TensorLike, a_tm1: TensorLike,
   return target - qa_tm1
 
 
+def td_error(q_tm1: TensorLike, n_step_return: TensorLike,
+             bootstrap_discount: TensorLike, q_t: TensorLike) -> tf.Tensor:
+  """The TD error of a critic with a multi-step return.
+
+      delta = G + bootstrap_discount * q_t - q_tm1
+
+  Gradients flow through `q_tm1` only. Horgan et al. 2018, section 3.2, with
+  q_t = q(S_t, pi(S_t)) of the target policy and the target critic.
+
+  Args:
+    q_tm1: `<float32>[batch]`, q(S_t-1, A_t-1) of the critic that learns.
+    n_step_return: `<float32>[batch]`, G.
+    bootstrap_discount: `<float32>[batch]`, 0 where the return was cut.
+    q_t: `<float32>[batch]`.
+
+  Returns:
+    `<float32>[batch]`, target minus prediction.
+
+  Raises:
+    ValueError: another rank or dtype, by name.
+  """
+  q_tm1, q_t = tf.convert_to_tensor(q_tm1), tf.convert_to_tensor(q_t)
+  n_step_return = tf.convert_to_tensor(n_step_return)
+  bootstrap_discount = tf.convert_to_tensor(bootstrap_discount)
+  _check('q_tm1', q_tm1, [1], 'float32')
+  _check('n_step_return', n_step_return, [1], 'float32')
+  _check('bootstrap_discount', bootstrap_discount, [1], 'float32')
+  _check('q_t', q_t, [1], 'float32')
+
+  target = tf.stop_gradient(n_step_return + bootstrap_discount * q_t)
+  return target - q_tm1
+
+
+def deterministic_policy_gradient_loss(action: TensorLike,
+                                       action_gradient: TensorLike,
+                                       clip: float) -> tf.Tensor:
+  """What a deterministic policy minimizes to ascend its critic.
+
+      l = -mean_k sum_j clip(dq/da_kj, -c, c) a_kj
+
+  so that dl/da_k is the clipped gradient of the critic, negated, over the size
+  of the batch. Silver et al. 2014, theorem 1; Lillicrap et al. 2016
+  (arXiv 1509.02971), equation 6; the elementwise clip is that of Horgan et al.
+  2018, appendix D. Gradients flow through `action` only.
+
+  Args:
+    action: `<float32>[batch, size]`, pi(S).
+    action_gradient: `<float32>[batch, size]`, dq(S, a)/da at a = pi(S).
+    clip: c, the bound of each element of the gradient.
+
+  Returns:
+    `<float32>[]`.
+
+  Raises:
+    ValueError: another rank or dtype, by name.
+  """
+  action = tf.convert_to_tensor(action)
+  action_gradient = tf.convert_to_tensor(action_gradient)
+  _check('action', action, [2], 'float32')
+  _check('action_gradient', action_gradient, [2], 'float32')
+
+  clipped = tf.stop_gradient(tf.clip_by_value(action_gradient, -clip, clip))
+  return -tf.reduce_mean(tf.reduce_sum(clipped * action, axis=1))
+
+
 def weighted_squared_loss(td_error: TensorLike,
                           weights: TensorLike) -> tf.Tensor:
   """The mean over the batch of importance-weighted squared errors.

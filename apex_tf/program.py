@@ -22,7 +22,7 @@ from launchpad.nodes import base
 from launchpad.nodes.python import local_multi_processing
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 
 
@@ -106,7 +106,7 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
   try:
     # Here and not above: the launcher needs neither TensorFlow nor Reverb.
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
-    function = getattr(roles, f'run_{metrics_lib.role_kind(role)}')
+    function = getattr(roles, f'run_{metric_table.role_kind(role)}')
     kept = function(config, run_dir, stop=lp.stop_event(), **kwargs)
   except BaseException as error:
     logging.exception('%s failed.', role)

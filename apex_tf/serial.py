@@ -16,6 +16,7 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
+from apex_tf import saved_policy
 from apex_tf.monitoring import actor_monitor
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import metrics as metrics_lib
@@ -61,9 +62,12 @@ class SerialRun:
     self._monitor = monitor_lib.ReplayMonitor(client, config.replay)
     self.coordinator = coordinator_lib.Coordinator(config.run)
     self._priority_writer = builder.make_priority_writer(client)
+    self._evictor = builder.make_evictor(client)
     self.learner = builder.make_learner(
-        self._batches(builder, address), self._priority_writer)
+        self._batches(builder, address), self._priority_writer, self._evictor)
     self._service = learner_role.LearnerService(self.learner, self.coordinator)
+    self.policy_saver = saved_policy.PolicySaver(
+        self.learner, directory.policy_file)
     self._reporter = status_reporter.StatusReporter(
         config, directory, self.coordinator, self.learner, self._monitor)
     self._actors = [
@@ -119,6 +123,8 @@ class SerialRun:
       self.learner.step()
       self._priority_writer.flush()
       phase = self.coordinator.report_learner(self.learner.num_steps)
+    if self._evictor is not None:
+      self._evictor.remove_to_fit()
 
   def report(self) -> str:
     """What the roles would report; the phase."""
@@ -144,7 +150,9 @@ class SerialRun:
       self.coordinator.report_evaluation(dataclasses.asdict(evaluation))
 
   def close(self) -> None:
-    """Closes logs, writers and the server."""
+    """Saves the policy; closes logs, writers and the server."""
+    # Of an interrupted run the last published, since a step may be half done.
+    self.policy_saver.save()
     self._reporter.write()
     self._reporter.close()
     self._evaluator_logger.close()
@@ -167,7 +175,7 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
   before = signal.signal(signal.SIGTERM, signal.default_int_handler)
   try:
     serial = SerialRun(config, directory)
-    reported_at = logged_at = evaluated_at = time.monotonic()
+    reported_at = logged_at = evaluated_at = saved_at = time.monotonic()
     while serial.report() in learning:
       while time.monotonic() - reported_at < 1.0 and (
           serial.coordinator.check_limits() in learning):
@@ -182,7 +190,11 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
           serial.learner.num_steps):
         serial.evaluate(final=False)
         evaluated_at = time.monotonic()
+      if now - saved_at >= saved_policy.SAVE_PERIOD_SECONDS:
+        saved_at = now
+        serial.policy_saver.save()
     learner_role.publish_last(serial.learner, serial.coordinator)
+    serial.policy_saver.save()
     serial.coordinator.begin_final_evaluation()
     serial.evaluate(final=True)
   except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 from absl import app
 
 from apex_tf import config as config_lib
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -68,12 +69,11 @@ def configuration_page() -> str:
 def metrics_page() -> str:
   """The page of all metrics, a table a role."""
   steps = '\n'.join(
-      f'- {role}: {unit}' for role, unit in metrics_lib.STEP_UNITS.items())
+      f'- {role}: {unit}' for role, unit in metric_table.STEP_UNITS.items())
   pages = [_METRICS.format(written_by=_WRITTEN_BY, steps=steps)]
-  for role in metrics_lib.STEP_UNITS:
-    rows = [(f'`{name}`', unit, doc)
-            for roles, name, unit, doc in metrics_lib.describe()
-            if role in roles.split(', ')]
+  for role in metric_table.STEP_UNITS:
+    rows = [(f'`{metric.name}`', metric.unit, _doc(metric))
+            for metric in metrics_lib.METRICS.values() if role in metric.roles]
     pages.append(f'## {role}\n\n' + _table(('metric', 'unit', 'meaning'), rows))
   return '\n'.join(pages)
 
@@ -85,6 +85,11 @@ def pages() -> Dict[str, str]:
       os.path.join(docs, 'configuration.md'): configuration_page(),
       os.path.join(docs, 'metrics.md'): metrics_page(),
   }
+
+
+def _doc(metric: metric_table.Metric) -> str:
+  return (f'Of {metric.agent.upper()} only. ' if metric.agent else '') + (
+      metric.doc)
 
 
 def _literal(value: Any) -> str:

@@ -27,10 +27,13 @@ class Episode:
     terminates: otherwise it is truncated.
     life_losses: steps, counted from 0, with discount 0 after which the episode
       goes on.
+    breaks: its last step is a MID like the others, and then the simulator
+      breaks: the time step after it is the FIRST of the next episode.
   """
   rewards: Tuple[float, ...]
   terminates: bool = True
   life_losses: Tuple[int, ...] = ()
+  breaks: bool = False
 
   @property
   def length(self) -> int:
@@ -38,7 +41,8 @@ class Episode:
 
   def discount(self, step: int) -> float:
     """That comes with the reward of a step."""
-    ends_here = self.terminates and step == self.length - 1
+    ends_here = (self.terminates and not self.breaks and
+                 step == self.length - 1)
     return 0.0 if ends_here or step in self.life_losses else 1.0
 
 
@@ -113,10 +117,15 @@ class ScriptedEnvironment(base.BatchedEnvironment):
     self._episodes = [-1] * self.num_environments
     self._times = [0] * self.num_environments
     self._over = [True] * self.num_environments
+    self._num_broken_episodes = 0
 
   @property
   def num_environments(self) -> int:
     return len(self.script.episodes)
+
+  @property
+  def num_broken_episodes(self) -> int:
+    return self._num_broken_episodes
 
   def reset(self) -> dm_env.TimeStep:
     """Every environment begins its next episode."""
@@ -149,6 +158,7 @@ class ScriptedEnvironment(base.BatchedEnvironment):
 
   def _advance_one(self, index: int) -> dm_env.TimeStep:
     if self._over[index]:
+      self._num_broken_episodes += self._broke(index)
       self._over[index] = False
       self._episodes[index] += 1
       self._times[index] = 0
@@ -158,9 +168,18 @@ class ScriptedEnvironment(base.BatchedEnvironment):
     step = self._times[index]
     self._times[index] += 1
     self._over[index] = self._times[index] == episode.length
+    is_last = self._over[index] and not episode.breaks
     return dm_env.TimeStep(
-        dm_env.StepType.LAST if self._over[index] else dm_env.StepType.MID,
+        dm_env.StepType.LAST if is_last else dm_env.StepType.MID,
         episode.rewards[step], episode.discount(step), self._observe(index))
+
+  def _broke(self, index: int) -> bool:
+    """Whether an environment's episode, which is over, broke off."""
+    number = self._episodes[index]
+    if number < 0:
+      return False
+    episode = self.script.episode(index, number)
+    return episode.breaks and self._times[index] == episode.length
 
   def _observe(self, index: int) -> np.ndarray:
     return self.script.observation(index, self._episodes[index],

@@ -190,13 +190,11 @@ def test_another_type_within_a_tuple(value):
       'replay.samples_per_insert_tolerance': 0.1},
      'replay.samples_per_insert_tolerance is 0.1, but must be large enough'),
     ({'environment.suite': 'atari'},
-     "environment.game is '', but must be the name of a game of the suite "
-     'atari'),
+     "environment.game is '', but must be a task of the suite atari"),
     ({'environment.suite': 'minatar'},
-     "environment.game is '', but must be the name of a game of the suite "
-     'minatar'),
-    ({'environment.id': ''}, "environment.id is '', but must be a gymnasium "
-                             'id'),
+     "environment.game is '', but must be a task of the suite minatar"),
+    ({'environment.id': ''},
+     "environment.id is '', but must be a task of the suite gymnasium"),
 ])
 def test_fields_that_do_not_go_together(changes, said):
   config = config_lib.Config()
@@ -270,7 +268,7 @@ def test_json_round_trip(config):
 
 def test_json_may_leave_fields_out_and_write_whole_floats():
   config = config_lib.Config.from_json(
-      '{"agent": {"discount": 1, "hidden_sizes": [3, 4]}, "run": {}}')
+      '{"agent": {"discount": 1}, "dqn": {"hidden_sizes": [3, 4]}, "run": {}}')
   expected = config_lib.Config()
   expected.agent.discount = 1.0
   expected.dqn.hidden_sizes = (3, 4)
@@ -291,15 +289,15 @@ def test_json_may_leave_fields_out_and_write_whole_floats():
      'learner.batch_size is True, but must be of type int'),
     ('{"learner": {"batch_size": null}}',
      'learner.batch_size is None, but must be of type int'),
-    ('{"agent": {"learning_rate": "fast"}}',
+    ('{"dqn": {"learning_rate": "fast"}}',
      "dqn.learning_rate is 'fast', but must be of type float"),
-    ('{"agent": {"learning_rate": "0.1"}}',
+    ('{"dqn": {"learning_rate": "0.1"}}',
      "dqn.learning_rate is '0.1', but must be of type float"),
-    ('{"agent": {"learning_rate": false}}',
+    ('{"dqn": {"learning_rate": false}}',
      'dqn.learning_rate is False, but must be of type float'),
-    ('{"agent": {"hidden_sizes": [1.5]}}',
+    ('{"dqn": {"hidden_sizes": [1.5]}}',
      'dqn.hidden_sizes is (1.5,), but must be a tuple of at least one int'),
-    ('{"agent": {"hidden_sizes": 8}}',
+    ('{"dqn": {"hidden_sizes": 8}}',
      'dqn.hidden_sizes is 8, but must be a tuple of at least one int'),
     ('{"environment": {"full_action_set": 1}}',
      'environment.full_action_set is 1, but must be of type bool'),

@@ -10,15 +10,25 @@ from apex_tf import validation
 from configs import atari
 from configs import atari_small
 from configs import cartpole
+from configs import control
 from configs import gym
+from configs import gym_control
+from configs import humanoid_run
+from configs import humanoid_stand
+from configs import humanoid_walk
+from configs import manipulator
 from configs import minatar
+from configs import pendulum
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _PRESETS = sorted(path.stem for path in (_ROOT / 'configs').glob('[a-z]*.py'))
 
 
 def test_the_presets_of_the_manual_are_there():
-  assert _PRESETS == ['atari', 'atari_small', 'cartpole', 'gym', 'minatar']
+  assert _PRESETS == [
+      'atari', 'atari_small', 'cartpole', 'control', 'gym', 'gym_control',
+      'humanoid_run', 'humanoid_stand', 'humanoid_walk', 'manipulator',
+      'minatar', 'pendulum']
 
 
 @pytest.mark.parametrize('name', _PRESETS)
@@ -118,3 +128,48 @@ def test_minatar_is_on_breakout_with_its_own_network():
   assert config.dqn.network == 'minatar'
   # The games have no limit of their own.
   assert config.environment.max_episode_steps > 0
+
+
+@pytest.mark.parametrize('module, task', [
+    (humanoid_stand, 'humanoid:stand'), (humanoid_walk, 'humanoid:walk'),
+    (humanoid_run, 'humanoid:run'), (manipulator, 'manipulator:bring_ball')])
+def test_the_papers_four_control_tasks_are_its_section_on_dpg(module, task):
+  config = module.get_config()
+  assert (config.environment.suite, config.environment.id) == ('control', task)
+  # Features of one moment, rewards as they are.
+  assert config.environment.num_frames_stacked == 1
+  assert config.environment.reward_clip == 0.0
+  # Two networks with tanh, Adam, the clip of dq/da, a copy each 100 batches.
+  assert config.agent.name == 'dpg'
+  assert config.dpg.critic_hidden_sizes == (400, 300)
+  assert config.dpg.policy_hidden_sizes == (300, 200)
+  assert config.dpg.learning_rate == 1e-4
+  assert config.dpg.action_gradient_clip == 1.0
+  assert config.dpg.target_update_period == 100
+  assert config.dpg.noise_scale == 0.3
+  assert config.learner.batch_size == 256
+  # "Otherwise as for DQN."
+  assert config.agent.n_step == 3
+  assert config.agent.discount == 0.99
+  # Replay: a million, evicted by p^-0.4.
+  assert config.replay.capacity == 1_000_000
+  assert config.replay.min_size == 50_000
+  assert config.replay.priority_exponent == 0.6
+  assert config.replay.importance_exponent == 0.4
+  assert config.replay.eviction == 'prioritized'
+  assert config.replay.eviction_exponent == -0.4
+  assert config.replay.samples_per_insert == 0.0
+
+
+def test_the_papers_64_environments_are_one_override_away():
+  config = humanoid_stand.get_config()
+  config.actor.num_actors = 8
+  assert config.total_environments == 64
+
+
+def test_the_small_control_presets_are_on_the_tasks_of_the_manual():
+  assert pendulum.get_config().environment.id == 'Pendulum-v1'
+  assert control.get_config().environment.suite == 'control'
+  assert gym_control.get_config().environment.suite == 'gymnasium'
+  for module in (pendulum, control, gym_control):
+    assert module.get_config().agent.name == 'dpg'

@@ -74,6 +74,24 @@ def test_reset_steps_are_not_agent_steps():
   assert loop.environment_frames == 68
 
 
+def test_an_episode_that_broke_is_not_reported_nor_added_to_the_next():
+  environment = scripted_environment.ScriptedEnvironment(
+      scripted_environment.Script([
+          [Episode((5.0, 7.0), breaks=True), Episode((0.5, -3.0))],
+          [Episode((1.0, 1.0, 1.0))]]))
+  loop = environment_loop.EnvironmentLoop(environment, _RecordingActor(), 2.0)
+  E = environment_loop.Episode
+  # The first: two steps, FIRST, two steps, FIRST, two steps, FIRST.
+  expected = [[], [], [E(1, 3.0, 3.0, 3)], [],
+              [E(0, -2.5, -1.5, 2)], [], [E(1, 3.0, 3.0, 3)], [], []]
+  counts = []
+  for episodes in expected:
+    assert loop.step() == episodes
+    counts.append((loop.agent_steps, loop.broken_episodes))
+  assert counts == [(2, 0), (4, 0), (5, 1), (6, 1), (8, 1), (9, 1), (11, 1),
+                    (12, 1), (13, 2)]
+
+
 def test_the_returns_are_raw_sums_of_a_long_episode():
   _, _, loop = _make(0.5)
   episodes = [e for _ in range(100) for e in loop.step()]

@@ -1,4 +1,6 @@
-"""The epsilon ladder by hand, and epsilon-greedy by its frequencies."""
+"""The epsilon ladder by hand, and what is random by its frequencies."""
+
+import math
 
 import numpy as np
 import pytest
@@ -85,3 +87,60 @@ def test_shapes_that_do_not_agree(q_shape, epsilon_shape):
   with pytest.raises(ValueError, match='must be'):
     exploration.epsilon_greedy(
         np.zeros(q_shape), np.zeros(epsilon_shape), np.random.default_rng(0))
+
+
+NOISE_CALLS, NOISE_BATCH, NOISE_SIZE = 20_000, 3, 2
+
+
+def _noise(scale, seed=0):
+  """`<float64>[call, element]`."""
+  rng = np.random.default_rng(seed)
+  calls = [exploration.gaussian_noise((NOISE_BATCH, NOISE_SIZE), scale, rng)
+           for _ in range(NOISE_CALLS)]
+  assert calls[0].shape == (NOISE_BATCH, NOISE_SIZE)
+  assert calls[0].dtype == np.float32
+  return np.reshape(calls, (NOISE_CALLS, -1)).astype(np.float64)
+
+
+@pytest.mark.parametrize('scale', [0.3, 2.0])
+def test_noise_is_normal(scale):
+  noise = _noise(scale)
+  # Five standard deviations of each statistic, everywhere.
+  for values in (*noise.T, noise.ravel()):
+    size = values.size
+    assert abs(values.mean()) < 5 * scale / np.sqrt(size)
+    assert abs(values.std() - scale) < 5 * scale / np.sqrt(2 * size)
+    for z in (-3.0, -2.0, -1.0, -0.25, 0.0, 0.25, 1.0, 2.0, 3.0):
+      share = 0.5 * (1 + math.erf(z / math.sqrt(2)))
+      assert abs(np.mean(values < z * scale) - share) < 5 * np.sqrt(
+          share * (1 - share) / size), z
+
+
+def test_noise_is_independent_between_elements_and_calls():
+  noise = _noise(0.3)
+  # All elements of one call beside all of the next; their squares too, as
+  # numbers may depend on each other without being correlated.
+  pairs = np.concatenate([noise[:-1], noise[1:]], axis=1)
+  for values in (pairs, pairs**2):
+    correlation = np.corrcoef(values.T)
+    others = ~np.eye(len(correlation), dtype=bool)
+    assert np.max(np.abs(correlation[others])) < 5 / np.sqrt(NOISE_CALLS)
+
+
+def test_same_seed_same_noise():
+  first, second, third = (
+      exploration.gaussian_noise((4, 5), 0.3, np.random.default_rng(seed))
+      for seed in (1, 1, 2))
+  np.testing.assert_array_equal(first, second)
+  assert np.all(first != third)
+  rng = np.random.default_rng(1)
+  calls = [exploration.gaussian_noise((4, 5), 0.3, rng) for _ in range(2)]
+  np.testing.assert_array_equal(calls[0], first)
+  assert np.all(calls[0] != calls[1])
+
+
+@pytest.mark.parametrize('shape', [(3, 2), (1, 1), (2, 0)])
+def test_noise_of_scale_zero_is_zero(shape):
+  noise = exploration.gaussian_noise(shape, 0.0, np.random.default_rng(0))
+  assert noise.dtype == np.float32
+  np.testing.assert_array_equal(noise, np.zeros(shape))

@@ -10,6 +10,7 @@ from apex_tf import config as config_lib
 from apex_tf import learner as learner_lib
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import priorities as priorities_lib
@@ -31,8 +32,9 @@ class _LearnerStep(agents.LearnerStep):
   """
 
   def __init__(self, bad_action=-1):
-    super().__init__()
-    self._steps = tf.Variable(0.0)
+    steps = tf.Variable(0.0)
+    super().__init__('fake', [steps], [tf.Variable(0.0)], 1000)
+    self._steps = steps
     self._bad_action = bad_action
     self.weights = []
 
@@ -40,7 +42,7 @@ class _LearnerStep(agents.LearnerStep):
   def policy_variables(self):
     return [self._steps]
 
-  def __call__(self, transition, importance_weights):
+  def _update(self, transition, importance_weights):
     action = tf.cast(transition.action_tm1, tf.float32)
     td_error = action - self._steps
     td_error = tf.where(action == self._bad_action, np.nan, td_error)
@@ -185,7 +187,7 @@ def _check_names(metrics):
   """All are in the one table of metrics, and plain numbers."""
   assert all(type(value) is float for value in metrics.values())
   learners = {name for name, metric in metrics_lib.METRICS.items()
-              if metrics_lib.LEARNER in metric.roles}
+              if metric_table.LEARNER in metric.roles}
   assert set(metrics) <= learners
 
 

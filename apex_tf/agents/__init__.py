@@ -1,14 +1,14 @@
 """The agents: what differs between them, and nothing else.
 
-An agent is a package with two modules: `requirements`, whose `check` says
-without TensorFlow what the agent cannot act in, and `agent`, whose
-`make_agent` builds it. They are imported when they are asked for, so that the
-launcher does without TensorFlow.
+An agent is a package with three modules: `requirements`, whose `check` says
+what the agent cannot act in; `metrics`, whose `METRICS` only it has; and
+`agent`, whose `make_agent` builds it. They are imported when they are asked
+for, and only the last imports TensorFlow, which the launcher does without.
 """
 
 import importlib
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, List
 
 from acme import specs
 
@@ -16,18 +16,25 @@ from apex_tf import config as config_lib
 
 if TYPE_CHECKING:
   from apex_tf.agents import base
+  from apex_tf.monitoring import metric_table
 
 
-def _module(config: config_lib.Config, name: str) -> ModuleType:
-  """A module of the agent that agent.name asks for.
+def _module(agent: str, name: str) -> ModuleType:
+  """A module of an agent.
 
   Raises:
     ValueError: an unknown agent.name.
   """
-  if config.agent.name not in config_lib.AGENTS:
-    raise ValueError(f'agent.name is {config.agent.name!r}, but must be one of '
+  if agent not in config_lib.AGENTS:
+    raise ValueError(f'agent.name is {agent!r}, but must be one of '
                      f'{", ".join(config_lib.AGENTS)}')
-  return importlib.import_module(f'{__name__}.{config.agent.name}.{name}')
+  return importlib.import_module(f'{__name__}.{agent}.{name}')
+
+
+def metrics() -> 'List[metric_table.Metric]':
+  """The metrics that only one agent has, of all agents."""
+  return [metric for agent in config_lib.AGENTS
+          for metric in _module(agent, 'metrics').METRICS]
 
 
 def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> None:
@@ -41,7 +48,7 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> None:
   Raises:
     ValueError: names the field, its value and what is allowed.
   """
-  _module(config, 'requirements').check(config, spec)
+  _module(config.agent.name, 'requirements').check(config, spec)
 
 
 def make_agent(config: config_lib.Config,
@@ -59,4 +66,4 @@ def make_agent(config: config_lib.Config,
     ValueError: as `check`.
   """
   check(config, spec)
-  return _module(config, 'agent').make_agent(config, spec)
+  return _module(config.agent.name, 'agent').make_agent(config, spec)

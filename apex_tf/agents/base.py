@@ -51,22 +51,72 @@ class LearnerStepOutput(NamedTuple):
 
 
 class LearnerStep(tf.Module, abc.ABC):
-  """One gradient step of an agent and the variables that it changes."""
+  """One gradient step of an agent and the variables that it changes.
+
+  Everything that changes is a `tf.Variable` reached from here, so that a
+  `tf.train.Checkpoint` of this module holds all of it.
+
+  Attributes:
+    num_steps: `<int64>[]` variable, learner steps taken.
+  """
+
+  def __init__(self, name: str, sources: Sequence[tf.Variable],
+               targets: Sequence[tf.Variable], target_update_period: int):
+    """Makes the target variables equal to their sources.
+
+    Args:
+      name: of the module.
+      sources: variables that learn.
+      targets: their copies, in the same order.
+      target_update_period: learner steps between hard copies into `targets`.
+    """
+    super().__init__(name=name)
+    self.num_steps = tf.Variable(
+        0, trainable=False, dtype=tf.int64, name='num_steps')
+    self._target_pairs = list(zip(sources, targets))
+    self._target_update_period = target_update_period
+    self._copy_into_targets()
 
   @property
   @abc.abstractmethod
   def policy_variables(self) -> Sequence[tf.Variable]:
     """The variables that a `Policy` fetches, in the same order."""
 
-  @abc.abstractmethod
   def __call__(self, transition: types.Transition,
                importance_weights: tf.Tensor) -> LearnerStepOutput:
-    """Updates the variables with one batch, as one `tf.function`.
+    """Updates the variables with one batch.
+
+    The update is one `tf.function`; the copy into the targets is made beside
+    it, once a period. In TensorFlow 2.8 a graph that calls other graphs, as
+    `tf.cond` would, now and then loses them in a process that also samples
+    from Reverb ("Op type not registered 'cond_true_...'").
+
+    A new batch size or dtype traces a new graph.
 
     Args:
       transition: a batch of tensors.
       importance_weights: `<float32>[batch]`.
+
+    Returns:
+      The signed TD errors before the update, and the metrics.
+
+    Raises:
+      ValueError: a tensor of another rank or dtype.
     """
+    output = self._update(transition, importance_weights)
+    self.num_steps.assign_add(1)
+    if self.num_steps.numpy() % self._target_update_period == 0:
+      self._copy_into_targets()
+    return output
+
+  @abc.abstractmethod
+  def _update(self, transition: types.Transition,
+              importance_weights: tf.Tensor) -> LearnerStepOutput:
+    """The update of `__call__`, a `tf.function`."""
+
+  def _copy_into_targets(self) -> None:
+    for source, target in self._target_pairs:
+      target.assign(source)
 
 
 class Agent(abc.ABC):

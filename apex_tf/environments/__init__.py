@@ -3,11 +3,11 @@
 from apex_tf.environments.base import BatchedEnvironment
 from apex_tf.environments.factory import make_environment
 from apex_tf.environments.factory import make_environment_spec
-from apex_tf.environments.factory import require_discrete_actions
+from apex_tf.environments.refusals import task_error
 
 __all__ = [
     'BatchedEnvironment',
     'make_environment',
     'make_environment_spec',
-    'require_discrete_actions',
+    'task_error',
 ]

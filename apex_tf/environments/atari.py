@@ -19,6 +19,7 @@ import numpy as np
 from apex_tf import config as config_lib
 from apex_tf.environments import base
 from apex_tf.environments import batching
+from apex_tf.environments import pictures
 
 FRAMES_PER_AGENT_STEP = 4
 
@@ -44,9 +45,13 @@ class AtariEnvironment(batching.VectorEnvironment):
 
   Truncation is not left to ALE: at its limit, it returns a final observation
   in which the maximum runs over frames of two steps.
+
+  Pictures are the grey frames of the observations: ALE's vector environment
+  has no others.
   """
 
   frames_per_agent_step = FRAMES_PER_AGENT_STEP
+  frames_per_second = 60.0 / FRAMES_PER_AGENT_STEP
 
   def __init__(self,
                game: str,
@@ -81,6 +86,7 @@ class AtariEnvironment(batching.VectorEnvironment):
       ValueError: an argument out of range.
     """
     super().__init__(seed, num_environments)
+    self.name = game
     if num_threads is None:
       num_threads = min(num_environments, len(os.sched_getaffinity(0)))
     for name, value in (('max_episode_steps', max_episode_steps),
@@ -109,7 +115,8 @@ class AtariEnvironment(batching.VectorEnvironment):
     self._observation_spec = _observation_spec(num_frames_stacked)
     self._action_spec = _action_spec(
         len(self._vector.ale.get_action_set()))
-    # Of each environment at its newest step.
+    # Of environment 0, for pictures; and of each at its newest step.
+    self._frame = np.zeros(_FRAME_SHAPE, np.uint8)
     self._lives = np.zeros(num_environments, np.int32)
     self._episode_steps = np.zeros(num_environments, np.int64)
     self._terminated = np.zeros(num_environments, np.bool_)
@@ -122,6 +129,7 @@ class AtariEnvironment(batching.VectorEnvironment):
     self._episode_steps[:] = 0
     self._terminated[:] = False
     self._truncated[:] = False
+    self._frame = observation[0, -1]
     return observation
 
   def _step(self, action: np.ndarray) -> dm_env.TimeStep:
@@ -132,6 +140,7 @@ class AtariEnvironment(batching.VectorEnvironment):
       # These games have played on; the others answer as they did above.
       observation, info = self._vector.reset(
           options={'reset_mask': self._truncated})
+    self._frame = observation[0, -1]
     lives = info['lives']
     life_lost = (lives < self._lives) & self._zero_discount_on_life_loss
     self._lives = lives
@@ -150,6 +159,10 @@ class AtariEnvironment(batching.VectorEnvironment):
   def action_spec(self) -> specs.DiscreteArray:
     """Of one environment."""
     return self._action_spec
+
+  def render(self) -> np.ndarray:
+    """As the agent sees it: grey, `<uint8>[168, 168, 3]`."""
+    return pictures.to_picture(self._frame)
 
   def close(self) -> None:
     """Ends the emulators and their threads."""

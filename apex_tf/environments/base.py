@@ -27,16 +27,48 @@ class BatchedEnvironment(dm_env.Environment):
   is the real final one, and a policy call on it gives the bootstrap value of a
   truncated episode. Each environment restarts on its own.
 
+  A FIRST may also come after a FIRST or a MID: the simulator left the numbers
+  (an observation or a reward that is not finite, physics that diverged), and
+  the environment began anew at once. The step that broke is not to be had;
+  the old episode ends, as a truncation, in the state before it, and is none
+  to be reported. `num_broken_episodes` counts them.
+
+  Continuous actions with finite bounds are from -1 to 1, in every suite.
+
   The specs describe one environment, without the batch dimension.
+
+  Attributes:
+    name: of the task, for messages.
+    frames_per_agent_step: emulator frames in one agent step, the action
+      repeat.
+    frames_per_second: agent steps in one second of the simulated world, the
+      speed of a video.
   """
 
-  # Emulator frames in one agent step: the action repeat.
+  name: str = 'the environment'
   frames_per_agent_step: int = 1
+  frames_per_second: float = 30.0
 
   @property
   @abc.abstractmethod
   def num_environments(self) -> int:
     """Environments in the batch."""
+
+  @property
+  def num_broken_episodes(self) -> int:
+    """Episodes that the simulator broke off, in all environments."""
+    return 0
+
+  def render(self) -> np.ndarray:
+    """The picture of environment 0 as a person would see it, now.
+
+    Returns:
+      `<uint8>[height, width, 3]`, of the same shape at each call.
+
+    Raises:
+      ValueError: there is none; names the environment.
+    """
+    raise ValueError(f'{self.name} cannot be rendered')
 
   def reward_spec(self) -> specs.Array:
     """Of one environment: `<float32>[]`."""

@@ -1,8 +1,9 @@
-"""What the batched environments of both kinds share."""
+"""What the batched environments of all suites share."""
 
 import abc
-from typing import List, Optional
+from typing import Dict, List, Optional, Sequence
 
+from absl import logging
 from acme import specs
 import dm_env
 import numpy as np
@@ -89,7 +90,8 @@ def check_actions(actions: np.ndarray, spec: specs.Array,
     The same, `[E, *action]`.
 
   Raises:
-    ValueError: another shape, or a discrete action that does not exist.
+    ValueError: another shape, a discrete action that does not exist, or a
+      continuous one that is not a number or not within its bounds.
   """
   actions = np.asarray(actions)
   shape = (num_environments, *spec.shape)
@@ -103,30 +105,80 @@ def check_actions(actions: np.ndarray, spec: specs.Array,
     if actions.min() < 0 or actions.max() >= spec.num_values:
       raise ValueError(f'actions is {actions.tolist()}, but must be at least 0 '
                        f'and less than {spec.num_values}')
+  elif isinstance(spec, specs.BoundedArray) and not (
+      (actions >= spec.minimum) & (actions <= spec.maximum)).all():
+    raise ValueError(
+        f'actions is {actions.tolist()}, but must be at least '
+        f'{spec.minimum.tolist()} and at most {spec.maximum.tolist()}')
   return actions
 
 
+def unit_action_spec(shape: Sequence[int]) -> specs.BoundedArray:
+  """The spec of continuous actions with finite bounds, from -1 to 1.
+
+  Args:
+    shape: of one action.
+  """
+  return specs.BoundedArray(shape, np.float32, -1.0, 1.0, name='action')
+
+
+def from_unit(actions: np.ndarray, low: np.ndarray,
+              high: np.ndarray) -> np.ndarray:
+  """Maps [-1, 1] to the bounds of a task, affinely and element by element.
+
+  In float64, and never beyond the bounds by a rounding. Bounds of -1 and 1
+  leave an action as it is.
+
+  Args:
+    actions: `<float>[..., *action]`, from -1 to 1.
+    low: `<float>[*action]`, finite.
+    high: `<float>[*action]`, finite, at least `low`.
+
+  Returns:
+    `<float64>[..., *action]`.
+  """
+  low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+  # Halved first, since high - low may be too large for a float.
+  center, half = high / 2 + low / 2, high / 2 - low / 2
+  return np.clip(center + half * np.asarray(actions, np.float64), low, high)
+
+
 class VectorEnvironment(base.BatchedEnvironment):
-  """Over a library's vector of environments: seeds, first reset, checks."""
+  """Over a library's vector of environments: seeds, first reset, checks.
+
+  And what becomes of a simulator that broke; see `base.BatchedEnvironment`.
+  """
 
   def __init__(self, seed: int, num_environments: int):
     """As `environment_seeds`."""
     self._seeds = environment_seeds(seed, num_environments)
     self._was_reset = False
+    self._num_broken_episodes = 0
+    # What a subclass knows of an environment that broke in its newest step.
+    self._causes: Dict[int, str] = {}
 
   @property
   def num_environments(self) -> int:
     return len(self._seeds)
+
+  @property
+  def num_broken_episodes(self) -> int:
+    return self._num_broken_episodes
 
   def reset(self) -> dm_env.TimeStep:
     """Begins an episode in every environment.
 
     Returns:
       A batched time step, all FIRST.
+
+    Raises:
+      RuntimeError: an observation that is not finite.
     """
     observation = self._reset(None if self._was_reset else list(self._seeds))
     self._was_reset = True
-    return first_timestep(observation)
+    timestep = first_timestep(observation)
+    self._check_first(timestep, ~_is_finite(timestep))
+    return timestep
 
   def step(self, action: np.ndarray) -> dm_env.TimeStep:
     """Steps every environment, or resets it if its episode has ended.
@@ -139,9 +191,49 @@ class VectorEnvironment(base.BatchedEnvironment):
 
     Raises:
       ValueError: actions of a wrong shape or out of range.
+      RuntimeError: an episode begins with an observation that is not finite.
     """
     action = check_actions(action, self.action_spec(), self.num_environments)
-    return self._step(action) if self._was_reset else self.reset()
+    if not self._was_reset:
+      return self.reset()
+    timestep = self._step(action)
+    is_broken = ~_is_finite(timestep)
+    return self._mend(timestep, is_broken) if is_broken.any() else timestep
+
+  def _mend(self, timestep: dm_env.TimeStep,
+            is_broken: np.ndarray) -> dm_env.TimeStep:
+    """The time step in which the broken environments begin anew.
+
+    Args:
+      timestep: with observations or rewards that are not finite.
+      is_broken: `<bool>[E]`, where.
+    """
+    self._check_first(timestep, is_broken)
+    for index in np.flatnonzero(is_broken):
+      self._num_broken_episodes += 1
+      count = self._num_broken_episodes
+      if count & (count - 1) == 0:  # 1, 2, 4, 8, ...
+        logging.warning(
+            '%s: environment %d begins anew, because %s; broken episodes in '
+            'this process until now: %d', self.name, index,
+            self._causes.get(index) or _what_broke(timestep, index), count)
+    self._causes.clear()
+    first = first_timestep(self._restart(is_broken))
+    self._check_first(first, ~_is_finite(first))
+    return dm_env.TimeStep(
+        step_type=np.where(is_broken, first.step_type, timestep.step_type),
+        reward=np.where(is_broken, first.reward, timestep.reward),
+        discount=np.where(is_broken, first.discount, timestep.discount),
+        observation=first.observation)
+
+  def _check_first(self, timestep: dm_env.TimeStep,
+                   is_broken: np.ndarray) -> None:
+    """Refuses an episode that is broken from its start: so is the next."""
+    for index in np.flatnonzero(
+        is_broken & (timestep.step_type == dm_env.StepType.FIRST)):
+      raise RuntimeError(
+          f'{self.name}: environment {index} cannot begin an episode, because '
+          f'{self._causes.get(index) or _what_broke(timestep, index)}')
 
   @abc.abstractmethod
   def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
@@ -150,3 +242,35 @@ class VectorEnvironment(base.BatchedEnvironment):
   @abc.abstractmethod
   def _step(self, action: np.ndarray) -> dm_env.TimeStep:
     """As `step`, after a reset and with checked actions."""
+
+  def _restart(self, mask: np.ndarray) -> np.ndarray:
+    """Begins the episodes of some environments; the others stay as they are.
+
+    Needed only where an observation or a reward can be other than finite.
+
+    Args:
+      mask: `<bool>[E]`, which.
+
+    Returns:
+      The newest observations of all.
+    """
+    raise NotImplementedError
+
+
+def _is_finite(timestep: dm_env.TimeStep) -> np.ndarray:
+  """`<bool>[E]`: newest frame and reward are; older frames were checked."""
+  frames = timestep.observation[:, -1]
+  result = np.isfinite(timestep.reward)
+  if np.issubdtype(frames.dtype, np.floating):
+    result &= np.isfinite(frames).reshape(len(frames), -1).all(axis=1)
+  return result
+
+
+def _what_broke(timestep: dm_env.TimeStep, index: int) -> str:
+  reward = timestep.reward[index]
+  if not np.isfinite(reward):
+    return f'its reward is {reward}'
+  frame = timestep.observation[index, -1].ravel()
+  elements = np.flatnonzero(~np.isfinite(frame))
+  return (f'its observation is {frame[elements[0]]} in element {elements[0]} '
+          f'({len(elements)} of {frame.size} are not finite)')

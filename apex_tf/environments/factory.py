@@ -1,7 +1,6 @@
 """From the configuration's section to a batch of environments."""
 
-import difflib
-from typing import Sequence
+from typing import Any
 
 from acme import specs
 import gymnasium
@@ -9,14 +8,17 @@ import gymnasium
 from apex_tf import config as config_lib
 from apex_tf.environments import atari
 from apex_tf.environments import base
+from apex_tf.environments import control
 from apex_tf.environments import gymnasium_vector
+from apex_tf.environments import refusals
 
 
 def make_environment(
     config: config_lib.EnvironmentConfig,
     num_environments: int,
     seed: int,
-    evaluation: bool = False) -> base.BatchedEnvironment:
+    evaluation: bool = False,
+    render: bool = False) -> base.BatchedEnvironment:
   """A batch of the configured environment.
 
   Args:
@@ -25,14 +27,17 @@ def make_environment(
     seed: environment i gets (seed + i) modulo 2^31.
     evaluation: plays by the rules of evaluation where the suite has its own:
       on Atari, no signal of a life loss and another limit of an episode.
+    render: that its `render` is wanted; some have to know from the start.
 
   Raises:
     ValueError: names the field, its value and what is allowed.
   """
   if config.suite == 'atari':
     return atari.make(config, num_environments, seed, evaluation)
+  if config.suite == 'control':
+    return control.make(config, num_environments, seed)
   return gymnasium_vector.GymnasiumVectorEnvironment(
-      lambda: _make_one(config), num_environments, seed,
+      lambda: _make_one(config, render), num_environments, seed,
       config.num_frames_stacked, config.max_episode_steps)
 
 
@@ -51,82 +56,66 @@ def make_environment_spec(
   return result
 
 
-def require_discrete_actions(spec: specs.EnvironmentSpec,
-                             config: config_lib.EnvironmentConfig) -> None:
-  """Refuses what an agent that chooses among actions cannot play.
-
-  Args:
-    spec: of the environment.
-    config: that the spec was made from, for the message.
-
-  Raises:
-    ValueError: the actions are not discrete.
-  """
-  if not isinstance(spec.actions, specs.DiscreteArray):
-    raise _refusal(
-        config, 'a task with discrete actions: DQN takes the best of a '
-        'number of actions, and an action here is '
-        f'{spec.actions.dtype}{list(spec.actions.shape)}')
-
-
-def _make_one(config: config_lib.EnvironmentConfig) -> gymnasium.Env:
+def _make_one(config: config_lib.EnvironmentConfig,
+              render: bool) -> gymnasium.Env:
   """One environment of the suites gymnasium and minatar, unwrapped."""
-  if config.suite == 'minatar':
-    environment = _make_minatar(config)
-  else:
-    environment = _make_gymnasium(config)
+  make = _make_minatar if config.suite == 'minatar' else _make_gymnasium
+  environment = make(config, render)
   try:
     gymnasium_vector.check_spaces(environment)
   except ValueError as error:
     environment.close()
-    raise _refusal(config, 'a task with supported spaces: '
-                   f'{_one_line(error)}') from error
+    raise refusals.task_error(config, 'a task with supported spaces: '
+                              f'{refusals.one_line(error)}') from error
   return environment
 
 
-def _make_minatar(config: config_lib.EnvironmentConfig) -> gymnasium.Env:
+def _make_minatar(config: config_lib.EnvironmentConfig,
+                  render: bool) -> gymnasium.Env:
   games = gymnasium_vector.MINATAR_GAMES
   if config.game not in games:
-    raise _refusal(config, f'one of {", ".join(games)}'
-                   f'{_hint(config.game, games)}')
+    raise refusals.task_error(config, f'one of {", ".join(games)}'
+                              f'{refusals.hint(config.game, games)}')
   try:
     name = gymnasium_vector.minatar_id(config.game)
   except ImportError as error:
-    raise ValueError(
-        "environment.suite is 'minatar', but must be one that is installed: "
-        f'pip install apex_tf[minatar] ({_one_line(error)})') from error
+    raise refusals.not_installed_error('minatar', error) from error
   # By its registration, since gymnasium takes -v1, a smaller action set, for
-  # a newer version of it, and would warn.
-  return gymnasium.make(gymnasium.spec(name))
+  # a newer version of it, and would warn. The checker would warn, too, that
+  # its pictures are floats, which `pictures` takes.
+  return gymnasium.make(
+      gymnasium.spec(name),
+      render_mode='rgb_array' if render else None,
+      disable_env_checker=render)
 
 
-def _make_gymnasium(config: config_lib.EnvironmentConfig) -> gymnasium.Env:
+def _make_gymnasium(config: config_lib.EnvironmentConfig,
+                    render: bool) -> gymnasium.Env:
+  environment = _make_id(config)
+  if not render:
+    return environment
+  # Made once more: only a made one tells for sure what it can draw.
+  environment.close()
+  modes = environment.metadata.get('render_modes') or ()
+  if 'rgb_array' not in modes:
+    raise refusals.task_error(
+        config, 'a task that can be rendered: its render_modes are '
+        f'{list(modes)}, and rgb_array is needed')
+  return _make_id(config, render_mode='rgb_array')
+
+
+def _make_id(config: config_lib.EnvironmentConfig,
+             **arguments: Any) -> gymnasium.Env:
   try:
-    return gymnasium.make(config.id)
+    return gymnasium.make(config.id, **arguments)
   except gymnasium.error.UnregisteredEnv as error:
     if config.id.startswith('MinAtar/'):
       hint = '; its games are environment.suite minatar'
     else:
-      hint = (_hint(config.id, list(gymnasium.registry)) or
-              f': {_one_line(error)}')
-    raise _refusal(config, f'an id that gymnasium knows{hint}') from error
-  except (gymnasium.error.Error, ImportError) as error:
-    raise _refusal(config, 'an id that gymnasium can make: '
-                   f'{_one_line(error)}') from error
-
-
-def _refusal(config: config_lib.EnvironmentConfig, allowed: str) -> ValueError:
-  """The error for a task that cannot be played."""
-  field = 'id' if config.suite == 'gymnasium' else 'game'
-  return ValueError(f'environment.{field} is {getattr(config, field)!r}, but '
-                    f'must be {allowed}')
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-  """The nearest of the known names, if one is near."""
-  close = difflib.get_close_matches(name, known, n=1, cutoff=0.65)
-  return f'; did you mean {close[0]}?' if close else ''
-
-
-def _one_line(error: Exception) -> str:
-  return ' '.join(str(error).split())
+      hint = (refusals.hint(config.id, list(gymnasium.registry)) or
+              f': {refusals.one_line(error)}')
+    raise refusals.task_error(
+        config, f'an id that gymnasium knows{hint}') from error
+  except (gymnasium.error.Error, ImportError, TypeError) as error:
+    raise refusals.task_error(config, 'an id that gymnasium can make: '
+                              f'{refusals.one_line(error)}') from error

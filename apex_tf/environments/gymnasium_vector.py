@@ -14,10 +14,14 @@ from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import FlattenObservation
 from gymnasium.wrappers import FrameStackObservation
 from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers import TransformAction
 from gymnasium.wrappers import TransformObservation
 import numpy as np
 
 from apex_tf.environments import batching
+from apex_tf.environments import opengl
+from apex_tf.environments import pictures
+from apex_tf.environments import refusals
 
 # The games of MinAtar.
 MINATAR_GAMES = ('asterix', 'breakout', 'freeway', 'seaquest',
@@ -33,7 +37,8 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
   The frames of a stack that lie before the episode are zeros, as in ALE.
 
   Actions: Discrete, counted from 0 whatever the space's start, or a Box of
-  floats as float32 within the space's bounds.
+  floats as float32 from -1 to 1, which are mapped to the space's bounds. If
+  one of these is infinite, all actions are within the space's bounds.
   """
 
   def __init__(self,
@@ -45,7 +50,8 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
     """Makes the environments.
 
     Args:
-      make: returns a new environment.
+      make: returns a new environment; one of render mode rgb_array for
+        `render`.
       num_environments: E.
       seed: environment i is seeded with (seed + i) modulo 2^31 at the first
         `reset`, and continues its random sequence from then on.
@@ -63,6 +69,11 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
         num_environments,
         copy=False,
         autoreset_mode=AutoresetMode.NEXT_STEP)
+    first = self._vector.envs[0]
+    self.name = (first.spec.id if first.spec else
+                 type(first.unwrapped).__name__)
+    self.frames_per_second = float(
+        first.metadata.get('render_fps') or self.frames_per_second)
     space: Any = self._vector.single_observation_space
     shape = space.shape if self._stacked else (1, *space.shape)
     self._observation_spec = specs.Array(
@@ -89,6 +100,11 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
         self._to_observation(observation), reward, terminated, truncated,
         is_first)
 
+  def _restart(self, mask: np.ndarray) -> np.ndarray:
+    observation, _ = self._vector.reset(options={'reset_mask': mask})
+    self._ended = self._ended & ~mask
+    return self._to_observation(observation)
+
   def observation_spec(self) -> specs.Array:
     """Of one environment: `<dtype>[stack, *frame]`."""
     return self._observation_spec
@@ -96,6 +112,15 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
   def action_spec(self) -> specs.BoundedArray:
     """Of one environment: a `DiscreteArray`, or a float32 `BoundedArray`."""
     return self._action_spec
+
+  def render(self) -> np.ndarray:
+    """As the environment draws itself in render mode rgb_array."""
+    try:
+      with opengl.use_default():
+        return pictures.to_picture(self._vector.envs[0].render())
+    except Exception as error:  # What a library or a driver raises is open.
+      raise ValueError(f'{self.name} cannot be rendered: '
+                       f'{refusals.one_line(error)}') from error
 
   def close(self) -> None:
     """Closes every environment."""
@@ -142,7 +167,8 @@ def make_action_spec(space: gymnasium.Space) -> specs.BoundedArray:
 
   Returns:
     An int32 `DiscreteArray` that counts from 0, or a float32 `BoundedArray`
-    whose bounds lie within those of the space after rounding.
+    whose bounds lie within those of the space after rounding; `_wrap` has
+    made them -1 and 1 where they are finite.
 
   Raises:
     ValueError: another space.
@@ -175,11 +201,35 @@ def _has_axes(space: gymnasium.Space) -> bool:
   return isinstance(space, gymnasium.spaces.Box) and bool(space.shape)
 
 
+def _has_finite_bounds(space: gymnasium.Space) -> bool:
+  """Of a Box of floats."""
+  return (isinstance(space, gymnasium.spaces.Box) and
+          np.issubdtype(space.dtype, np.floating) and
+          bool(np.isfinite([space.low, space.high]).all()))
+
+
+def _with_unit_actions(environment: gymnasium.Env) -> gymnasium.Env:
+  """Actions from -1 to 1.
+
+  Not gymnasium's RescaleAction: it computes in the space's own type, so that
+  an action may leave the space by a rounding, and refuses a Box in which an
+  element has one value only.
+  """
+  space: Any = environment.action_space
+  return TransformAction(
+      environment,
+      lambda action: batching.from_unit(
+          action, space.low, space.high).astype(space.dtype),
+      gymnasium.spaces.Box(-1.0, 1.0, space.shape, np.float32))
+
+
 def _wrap(environment: gymnasium.Env, num_frames_stacked: int,
           max_episode_steps: int) -> gymnasium.Env:
-  """One environment with its limit and its stack of frames."""
+  """One environment with its limit, its actions and its stack of frames."""
   if max_episode_steps:
     environment = TimeLimit(environment, max_episode_steps)
+  if _has_finite_bounds(environment.action_space):
+    environment = _with_unit_actions(environment)
   space = environment.observation_space
   frame_space = _flat_space(space)
   dtype: Any = np.float32

@@ -75,6 +75,7 @@ class ActorMonitor:
         'agent_steps': float(self._loop.agent_steps),
         'environment_frames': float(self._loop.environment_frames),
         'episodes': float(self._num_episodes),
+        'broken_episodes': float(self._loop.broken_episodes),
         'items_inserted': float(statistics.items_inserted),
         'items_refused': float(statistics.items_refused),
         'insert_wait_seconds': statistics.insert_wait_seconds,

@@ -9,7 +9,7 @@ from apex_tf import config as config_lib
 def task_name(config: config_lib.Config) -> str:
   """What the agent acts in: "CartPole-v1", "Atari Ms Pacman"."""
   environment = config.environment
-  if environment.suite == 'gymnasium':
+  if environment.task_field == 'id':
     return environment.id
   suite = {'atari': 'Atari', 'minatar': 'MinAtar'}.get(
       environment.suite, environment.suite)

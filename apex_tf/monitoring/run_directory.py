@@ -4,6 +4,8 @@
     status.json          the run's newest `RunStatus`
     summary.json         its result, once it has ended
     learning_curve.png   evaluator return against agent steps and minutes
+    policy.npz           the policy: the last one published, once it has ended
+    evaluation.json      what `launch.evaluate` last measured of that policy
     logs/<group>/<index> output of each role's process
     tensorboard/<role>/  event files of each role
     roles/<role>.json    whether each role runs, has stopped or has failed
@@ -41,6 +43,10 @@ def replace_file(path: str, data: Union[str, bytes]) -> None:
     raise
 
 
+def _write_json(path: str, data: Dict[str, Any]) -> None:
+  replace_file(path, json.dumps(data, indent=2, allow_nan=False) + '\n')
+
+
 def _read(path: str) -> Optional[str]:
   try:
     with open(path, encoding='utf-8') as file:
@@ -73,6 +79,14 @@ class RunDirectory:
   @property
   def learning_curve_file(self) -> str:
     return self._join('learning_curve.png')
+
+  @property
+  def policy_file(self) -> str:
+    return self._join('policy.npz')
+
+  @property
+  def evaluation_file(self) -> str:
+    return self._join('evaluation.json')
 
   @property
   def logs_directory(self) -> str:
@@ -140,13 +154,16 @@ class RunDirectory:
     Raises:
       ValueError: a value is NaN or infinite.
     """
-    replace_file(self.summary_file,
-                 json.dumps(summary, indent=2, allow_nan=False) + '\n')
+    _write_json(self.summary_file, summary)
 
   def read_summary(self) -> Optional[Dict[str, Any]]:
     """What `write_summary` wrote, or None if the run has not ended."""
     text = _read(self.summary_file)
     return None if text is None else json.loads(text)
+
+  def write_evaluation(self, evaluation: Dict[str, Any]) -> None:
+    """As `write_summary`, of an evaluation after the run."""
+    _write_json(self.evaluation_file, evaluation)
 
   def record_start(self, role: str) -> None:
     """Called by a role first of all, also when it is started again."""

@@ -6,6 +6,7 @@ import time
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import learner as learner_lib
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
@@ -32,8 +33,8 @@ class StatusReporter:
     self._rates = metrics_lib.Rates()
     self._wait_rate = metrics_lib.RateWindow()
     self._logger = metrics_lib.MetricsLogger(
-        directory.tensorboard_directory(metrics_lib.LEARNER),
-        metrics_lib.LEARNER)
+        directory.tensorboard_directory(metric_table.LEARNER),
+        metric_table.LEARNER)
     self._logged_at = 0.0
     self._lock = threading.Lock()
     self._closed = False

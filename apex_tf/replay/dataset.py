@@ -31,11 +31,13 @@ class Batch(NamedTuple):
     importance_weight: `<float32>[batch]`, corrects for the prioritized
       sampling; see `losses.importance_weights`.
     key: `<uint64>[batch]`, of the items.
+    probability: `<float64>[batch]`, with which each was sampled.
     learner_step: `<int64>[batch]`, version of the policy that acted.
   """
   transition: types.Transition
   importance_weight: tf.Tensor
   key: tf.Tensor
+  probability: tf.Tensor
   learner_step: tf.Tensor
 
 
@@ -67,6 +69,7 @@ def make_dataset(address: str, config: config_lib.LearnerConfig,
             sample.info.probability, sample.info.table_size,
             importance_exponent),
         key=sample.info.key,
+        probability=sample.info.probability,
         learner_step=step.learner_step)
 
   samples = reverb.TrajectoryDataset.from_table_signature(

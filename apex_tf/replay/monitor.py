@@ -46,7 +46,7 @@ class ReplayMonitor:
     return status_lib.ReplayStatus(
         size=info.current_size,
         min_size=self._config.min_size,
-        capacity=info.max_size,
+        capacity=self._config.capacity,
         inserts=inserts,
         samples=samples,
         samples_per_insert=(samples / learning_inserts

@@ -1,5 +1,6 @@
 """The prioritized table and its server."""
 
+import math
 from typing import List
 
 from acme import specs
@@ -14,6 +15,10 @@ def make_tables(config: config_lib.ReplayConfig, spec: specs.EnvironmentSpec,
   """The central replay: sampled by priority^alpha, the oldest removed first.
 
   The table applies the exponent; what is written to it is |TD error|.
+
+  With prioritized eviction the learner keeps it at its capacity (see
+  `eviction.py`), and the table itself removes only what is more than 2 % above:
+  the bound holds whatever the learner does, and no insert waits for it.
 
   Args:
     config: validated, since Reverb aborts the process on some bad numbers.
@@ -33,12 +38,14 @@ def make_tables(config: config_lib.ReplayConfig, spec: specs.EnvironmentSpec,
         config.samples_per_insert)
   else:
     limiter = reverb.rate_limiters.MinSize(config.min_size)
+  slack = (math.ceil(config.capacity / 50)
+           if config.eviction == 'prioritized' else 0)
   return [
       reverb.Table(
           name=layout.TABLE,
           sampler=reverb.selectors.Prioritized(config.priority_exponent),
           remover=reverb.selectors.Fifo(),
-          max_size=config.capacity,
+          max_size=config.capacity + slack,
           rate_limiter=limiter,
           signature=layout.make_signature(spec))
   ]

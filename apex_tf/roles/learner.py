@@ -14,6 +14,7 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import learner as learner_lib
+from apex_tf import saved_policy
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import status_reporter
@@ -89,7 +90,8 @@ def run_learner(config: config_lib.Config,
 
   Args:
     config: of the run.
-    directory: of the run; the status file and TensorBoard logs go there.
+    directory: of the run; the status file, TensorBoard logs and the policy go
+      there.
     replay_address: `host:port` of the replay server.
     address: `host:port` on which the other roles reach `LearnerService`.
     stop: ends the process early.
@@ -100,9 +102,12 @@ def run_learner(config: config_lib.Config,
   client = reverb.Client(replay_address)
   priority_writer = builder.make_priority_writer(client)
   priority_writer.start()
+  evictor = builder.make_evictor(client)
+  if evictor is not None:
+    evictor.start()
   batches = dataset_lib.BatchFetcher(
       lambda: builder.make_dataset(replay_address), learning_over)
-  learner = builder.make_learner(batches, priority_writer)
+  learner = builder.make_learner(batches, priority_writer, evictor)
   service = LearnerService(learner, coordinator)
   server = courier.Server(port=int(address.rsplit(':', 1)[1]))
   for method in LearnerService.METHODS:
@@ -120,6 +125,10 @@ def run_learner(config: config_lib.Config,
       monitor_lib.ReplayMonitor(reverb.Client(replay_address), config.replay))
   watcher = background.PeriodicTask(watch, 0.2, 'limit_watcher')
   status_task = background.PeriodicTask(reporter.write, 1.0, 'status_reporter')
+  saver = saved_policy.PolicySaver(learner, directory.policy_file)
+  # A run that is killed leaves a policy too.
+  save_task = background.PeriodicTask(
+      saver.save, saved_policy.SAVE_PERIOD_SECONDS, 'policy_saver')
   try:
     while not learning_over.is_set():
       learner.step()
@@ -128,6 +137,7 @@ def run_learner(config: config_lib.Config,
   except StopIteration:
     pass
   publish_last(learner, coordinator)
+  saver.save()
   coordinator.begin_final_evaluation()
   logging.info('Learning is over after %d steps.', learner.num_steps)
   deadline = time.monotonic() + config.evaluator.max_seconds + (
@@ -139,7 +149,10 @@ def run_learner(config: config_lib.Config,
   reporter.close()
   watcher.stop()
   status_task.stop()
+  save_task.stop()
   priority_writer.stop()
+  if evictor is not None:
+    evictor.stop()
   # The others learn from the phase that the run is over.
   stop.wait(2.0)
   server.Stop()

@@ -7,6 +7,7 @@ import reverb
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.replay import monitor as monitor_lib
@@ -50,7 +51,7 @@ def run_replay(config: config_lib.Config,
         'step': status.inserts,
         'replay_size': status.size,
         'samples_per_insert': status.samples_per_insert,
-        'waiting_side': metrics_lib.WAITING_SIDES[status.waiting_side],
+        'waiting_side': metric_table.WAITING_SIDES[status.waiting_side],
         'waiting_seconds': status.waiting_seconds,
         **per_second,
     })

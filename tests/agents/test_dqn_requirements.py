@@ -45,8 +45,12 @@ def test_an_observation_that_the_network_does_not_take():
 
 def test_actions_that_are_not_discrete():
   actions = specs.BoundedArray((2,), np.float32, -1.0, 1.0)
-  with pytest.raises(ValueError, match='environment.id.*discrete actions'):
+  with pytest.raises(ValueError) as error:
     agents.check(_config(), _spec(actions=actions))
+  assert str(error.value) == (
+      "environment.id is 'CartPole-v1', but must be a task with discrete "
+      'actions: DQN takes the best of a number of actions, and an action here '
+      'is float32[2]')
 
 
 def test_an_unknown_agent():

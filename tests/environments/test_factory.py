@@ -40,6 +40,9 @@ def _config(**fields: Any) -> config_lib.EnvironmentConfig:
      1),
     ({'suite': 'atari', 'game': 'pong', 'num_frames_stacked': 4}, (4, 84, 84),
      np.uint8, 4),
+    ({'id': 'HalfCheetah-v5'}, (1, 17), np.float32, 1),
+    ({'suite': 'control', 'id': 'walker:stand', 'num_frames_stacked': 2},
+     (2, 24), np.float32, 1),
 ])
 @pytest.mark.parametrize('evaluation', [False, True])
 def test_specs_and_time_steps_agree(
@@ -50,12 +53,11 @@ def test_specs_and_time_steps_agree(
   environment = environments.make_environment(config, 3, 1, evaluation)
   assert isinstance(environment, environments.BatchedEnvironment)
   assert repr(spec) == repr(specs.make_environment_spec(environment))
-  environments.require_discrete_actions(spec, config)
   assert (spec.observations.shape, spec.observations.dtype) == (shape, dtype)
   assert (spec.rewards.dtype, spec.discounts.dtype) == (np.float32, np.float32)
   assert environment.num_environments == 3
   assert environment.frames_per_agent_step == frames
-  action = np.zeros(3, spec.actions.dtype)
+  action = np.zeros((3, *spec.actions.shape), spec.actions.dtype)
   for timestep in (environment.reset(), environment.step(action)):
     assert timestep.observation.shape == (3, *shape)
     for index in range(3):
@@ -70,14 +72,8 @@ def test_continuous_actions() -> None:
   spec = environments.make_environment_spec(config)
   assert isinstance(spec.actions, specs.BoundedArray)
   assert spec.actions.dtype == np.float32
-  np.testing.assert_array_equal(spec.actions.minimum, [-2.0])
-  np.testing.assert_array_equal(spec.actions.maximum, [2.0])
-  with pytest.raises(ValueError) as error:
-    environments.require_discrete_actions(spec, config)
-  assert str(error.value) == (
-      "environment.id is 'Pendulum-v1', but must be a task with discrete "
-      'actions: DQN takes the best of a number of actions, and an action here '
-      'is float32[1]')
+  np.testing.assert_array_equal(spec.actions.minimum, [-1.0])
+  np.testing.assert_array_equal(spec.actions.maximum, [1.0])
 
 
 @pytest.mark.parametrize('fields, message', [
@@ -138,7 +134,10 @@ def test_what_is_refused(fields: Dict[str, Any], message: str) -> None:
 
 
 def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-  for name in ('minatar', 'minatar.gym', 'jax'):
+  for name in list(sys.modules):  # It tells when it is imported.
+    if name.startswith('gymnasium.envs.mujoco'):
+      monkeypatch.delitem(sys.modules, name)
+  for name in ('minatar', 'minatar.gym', 'jax', 'mujoco'):
     monkeypatch.setitem(sys.modules, name, None)
   with pytest.raises(ValueError) as error:
     environments.make_environment_spec(
@@ -151,10 +150,27 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
   assert str(error.value).startswith(
       "environment.id is 'phys2d/CartPole-v1', but must be an id that "
       'gymnasium can make: import of jax')
+  with pytest.raises(ValueError) as error:
+    environments.make_environment_spec(_config(id='HalfCheetah-v5'))
+  assert str(error.value) == (
+      "environment.id is 'HalfCheetah-v5', but must be an id that gymnasium "
+      'can make: MuJoCo is not installed, run `pip install '
+      '"gymnasium[mujoco]"`')
+
+
+@pytest.mark.parametrize('suite, field', [
+    ('gymnasium', 'id'), ('control', 'id'), ('atari', 'game'),
+    ('minatar', 'game')])
+def test_the_error_of_a_task_names_its_field(suite: str, field: str) -> None:
+  config = _config(suite=suite, **{field: 'this'})
+  error = environments.task_error(config, 'that')
+  assert isinstance(error, ValueError)
+  assert str(error) == f"environment.{field} is 'this', but must be that"
 
 
 @pytest.mark.parametrize('fields', [
     {}, {'suite': 'minatar', 'game': 'breakout'},
+    {'suite': 'control', 'id': 'walker:stand'},
     {'suite': 'atari', 'game': 'breakout'},
     {'suite': 'atari', 'game': 'breakout', 'full_action_set': False}])
 def test_a_spec_leaves_nothing_behind(fields: Dict[str, Any]) -> None:

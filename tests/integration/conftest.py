@@ -22,9 +22,8 @@ def launch(tmp_path: pathlib.Path) -> Iterator[Launch]:
   """Starts programs in `tmp_path / 'run'`; ends what is left of them."""
   started = []
 
-  def start(*flags: str, python_path: str = '') -> programs.Program:
-    started.append(
-        programs.Program(tmp_path / 'run', flags, python_path))
+  def start(*flags: str, **kwargs: str) -> programs.Program:
+    started.append(programs.Program(tmp_path / 'run', flags, **kwargs))
     return started[-1]
 
   yield start

@@ -7,9 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Callable, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 import psutil
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.util import tensor_util
+
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import metrics as metrics_lib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -17,6 +22,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = (
     '--config.dqn.hidden_sizes=16',
     '--config.dqn.dueling_hidden_size=16',
+    '--config.dpg.policy_hidden_sizes=16',
+    '--config.dpg.critic_hidden_sizes=16',
     '--config.replay.min_size=100',
     '--config.replay.capacity=1000',
     '--config.learner.batch_size=8',
@@ -27,7 +34,7 @@ SMALL = (
     '--config.evaluator.max_seconds=20',
     '--config.evaluator.period_seconds=1',
     '--config.run.metrics_period_seconds=0.5',
-    # CartPole's preset has a target and minutes; most tests choose their own.
+    # The presets have targets and minutes; most tests choose their own.
     '--config.run.target_return=inf',
     '--config.run.max_minutes=inf',
 )
@@ -47,18 +54,19 @@ class Program:
   """A `launch.train` in a session of its own, as from a terminal."""
 
   def __init__(self, workdir: pathlib.Path, flags: Sequence[str],
-               python_path: str = ''):
+               python_path: str = '', preset: str = 'cartpole'):
     """Starts it.
 
     Args:
       workdir: its run directory.
       flags: further ones, after those of `SMALL`.
       python_path: further folder to import from.
+      preset: name of a file in `configs`.
     """
     self.workdir = workdir
     self._process = subprocess.Popen(
         [sys.executable, '-m', 'launch.train',
-         f'--config={ROOT}/configs/cartpole.py', f'--workdir={workdir}',
+         f'--config={ROOT}/configs/{preset}.py', f'--workdir={workdir}',
          *SMALL, *flags],
         cwd=workdir.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, start_new_session=True,
@@ -123,6 +131,30 @@ class Program:
       except (ProcessLookupError, psutil.NoSuchProcess):
         continue
     self._process.communicate()
+
+
+def read_points(workdir: pathlib.Path,
+                role: str) -> Dict[str, List[Tuple[int, float]]]:
+  """Steps and values of each metric that a role has written."""
+  events = event_accumulator.EventAccumulator(
+      str(workdir / 'tensorboard' / role),
+      size_guidance={event_accumulator.TENSORS: 0})
+  events.Reload()
+  result = {}
+  for tag in events.Tags()['tensors']:
+    kind, _, name = tag.partition('/')
+    assert kind == metric_table.role_kind(role)
+    result[name] = [
+        (event.step, float(tensor_util.make_ndarray(event.tensor_proto)))
+        for event in events.Tensors(tag)]
+  return result
+
+
+def metrics_of(role: str, agent: str) -> Set[str]:
+  """Names of the metrics that a role writes in a run that is not of Atari."""
+  return {name for name, metric in metrics_lib.METRICS.items()
+          if metric_table.role_kind(role) in metric.roles and
+          metric.agent in ('', agent)} - {'human_normalized_score'}
 
 
 def read_json(path: pathlib.Path) -> Any:

@@ -9,13 +9,10 @@ from absl import flags
 from launchpad.launch.test_multi_threading import launch as test_mt
 import matplotlib.image
 import pytest
-from tensorboard.backend.event_processing import event_accumulator
-from tensorboard.util import tensor_util
 
 from apex_tf import config as config_lib
 from apex_tf import launching
 from apex_tf import program as program_lib
-from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from configs import cartpole
 from tests.integration import programs
@@ -24,22 +21,6 @@ from tests.integration import programs
 _END_SECONDS = 10.0 + 15.0
 
 _ROLES = ('replay', 'learner', 'actor_0', 'actor_1', 'evaluator')
-
-
-def _points(workdir, role):
-  """Steps and values of each metric that a role has written."""
-  events = event_accumulator.EventAccumulator(
-      str(workdir / 'tensorboard' / role),
-      size_guidance={event_accumulator.TENSORS: 0})
-  events.Reload()
-  result = {}
-  for tag in events.Tags()['tensors']:
-    kind, _, name = tag.partition('/')
-    assert kind == metrics_lib.role_kind(role)
-    result[name] = [
-        (event.step, float(tensor_util.make_ndarray(event.tensor_proto)))
-        for event in events.Tensors(tag)]
-  return result
 
 
 def test_ends_by_itself_with_exit_code_0(finished_run):
@@ -89,6 +70,8 @@ def test_configuration_is_saved_as_it_was_resolved(finished_run):
   expected = cartpole.get_config()
   expected.dqn.hidden_sizes = (16,)
   expected.dqn.dueling_hidden_size = 16
+  expected.dpg.policy_hidden_sizes = (16,)
+  expected.dpg.critic_hidden_sizes = (16,)
   expected.replay.min_size = 100
   expected.replay.capacity = 1000
   expected.learner.batch_size = 8
@@ -134,12 +117,8 @@ def test_each_role_has_stopped_as_it_should(finished_run):
 
 @pytest.mark.parametrize('role', _ROLES)
 def test_every_metric_is_in_tensorboard(finished_run, role):
-  points = _points(finished_run.workdir, role)
-  kind = metrics_lib.role_kind(role)
-  expected = {name for name, metric in metrics_lib.METRICS.items()
-              if kind in metric.roles}
-  # Of Atari games only.
-  assert set(points) == expected - {'human_normalized_score'}
+  points = programs.read_points(finished_run.workdir, role)
+  assert set(points) == programs.metrics_of(role, 'dqn')
   for name, series in points.items():
     steps = [step for step, _ in series]
     assert steps == sorted(steps), name
@@ -148,23 +127,23 @@ def test_every_metric_is_in_tensorboard(finished_run, role):
 
 def test_metrics_agree_with_the_summary(finished_run):
   summary = programs.read_json(finished_run.workdir / 'summary.json')
-  learner = _points(finished_run.workdir, 'learner')
+  learner = programs.read_points(finished_run.workdir, 'learner')
   for name in ('learner_steps', 'agent_steps', 'episodes'):
     values = [value for _, value in learner[name]]
     assert values == sorted(values)
     assert values[-1] <= summary[name]
   assert [step for step, _ in learner['loss']] == [
       value for _, value in learner['learner_steps']]
-  evaluator = _points(finished_run.workdir, 'evaluator')
+  evaluator = programs.read_points(finished_run.workdir, 'evaluator')
   assert evaluator['evaluation_return_mean'][-1] == (
       400, pytest.approx(summary['final_return_mean']))
   # The ladder over four environments: 0.4^(1 + 7 i / 3).
   for actor, (low, high) in enumerate([(0.4**(10 / 3), 0.4),
                                        (0.4**8, 0.4**(17 / 3))]):
-    points = _points(finished_run.workdir, f'actor_{actor}')
+    points = programs.read_points(finished_run.workdir, f'actor_{actor}')
     assert points['epsilon_min'][-1][1] == pytest.approx(low, rel=1e-5)
     assert points['epsilon_max'][-1][1] == pytest.approx(high, rel=1e-5)
-  replay = _points(finished_run.workdir, 'replay')
+  replay = programs.read_points(finished_run.workdir, 'replay')
   assert replay['replay_size'][-1][1] <= 1000
   sizes = [size for _, size in replay['replay_size']]
   assert max(sizes) >= 100

@@ -105,7 +105,7 @@ _CASES = {
         "environment.game is 'pongg', but must be"),
     'no Atari game': (
         [_ATARI, _WORKDIR, '--config.environment.game='],
-        "environment.game is '', but must be the name of a game of the suite "
+        "environment.game is '', but must be a task of the suite "
         'atari'),
     'unknown MinAtar game': (
         [_MINATAR, _WORKDIR, '--config.environment.game=pong'],
@@ -116,7 +116,7 @@ _CASES = {
         'knows'),
     'no gymnasium id': (
         [_GYM, _WORKDIR, '--config.environment.id='],
-        "environment.id is '', but must be a gymnasium id"),
+        "environment.id is '', but must be a task of the suite gymnasium"),
     'unknown module of a gymnasium id': (
         [_GYM, _WORKDIR, '--config.environment.id=no_such_module:Task-v0'],
         "environment.id is 'no_such_module:Task-v0', but must be an id that "

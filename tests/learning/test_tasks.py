@@ -31,7 +31,7 @@ def _train(workdir: pathlib.Path, minutes: int, *flags: str) -> Dict[str, Any]:
   assert not [r for r in directory.read_roles().values() if r.alive()]
   summary = directory.read_summary()
   assert summary is not None and summary['final_evaluation_complete']
-  assert summary['evaluation_episodes'] == 20
+  assert summary['evaluation_episodes'] >= 10
   return summary
 
 
@@ -52,3 +52,17 @@ def test_minatar_breakout_in_fifteen_minutes(tmp_path):
   summary = _train(tmp_path / 'run', 15, '--config=configs/minatar.py',
                    '--config.environment.game=breakout')
   assert summary['final_return_mean'] >= 7
+
+
+def test_pendulum_in_ten_minutes(tmp_path):
+  summary = _train(tmp_path / 'run', 10, '--config=configs/pendulum.py')
+  assert summary['evaluation_episodes'] == 20
+  assert summary['final_return_mean'] >= -200
+
+
+@pytest.mark.parametrize('task, at_least', [
+    ('cartpole:swingup', 800), ('walker:stand', 850)])
+def test_control_in_fifteen_minutes(tmp_path, task, at_least):
+  summary = _train(tmp_path / 'run', 15, '--config=configs/control.py',
+                   f'--config.environment.id={task}')
+  assert summary['final_return_mean'] >= at_least

@@ -8,16 +8,25 @@ from apex_tf import config as config_lib
 from apex_tf.monitoring import formatting as fmt
 
 
-@pytest.mark.parametrize('suite, game, name', [
-    ('gymnasium', '', 'CartPole-v1'),
-    ('atari', 'ms_pacman', 'Atari Ms Pacman'),
-    ('minatar', 'breakout', 'MinAtar Breakout'),
+@pytest.mark.parametrize('suite, field, task, name', [
+    ('gymnasium', 'id', 'Acrobot-v1', 'Acrobot-v1'),
+    ('control', 'id', 'walker:stand', 'walker:stand'),
+    ('atari', 'game', 'ms_pacman', 'Atari Ms Pacman'),
+    ('minatar', 'game', 'breakout', 'MinAtar Breakout'),
 ])
-def test_task_name(suite, game, name):
+def test_task_name(suite, field, task, name):
   config = config_lib.Config()
-  config.environment.suite, config.environment.game = suite, game
+  config.environment.suite = suite
+  setattr(config.environment, field, task)
   assert fmt.task_name(config) == name
-  assert fmt.agent_name(config) == 'Ape-X DQN'
+
+
+@pytest.mark.parametrize('agent, name', [
+    ('dqn', 'Ape-X DQN'), ('dpg', 'Ape-X DPG')])
+def test_agent_name(agent, name):
+  config = config_lib.Config()
+  config.agent.name = agent
+  assert fmt.agent_name(config) == name
 
 
 @pytest.mark.parametrize('value, text', [

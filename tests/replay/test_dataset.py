@@ -70,6 +70,8 @@ def test_batches_are_what_the_environment_saw(serve, num_samplers, exponent):
       place = stored.place
       transition_oracle.assert_equal(stored, expected[place])
       weights.append(powers[place]**-exponent)
+      assert batch.probability[row] == pytest.approx(
+          powers[place] / sum(powers.values()), rel=1e-3)
       assert keys.setdefault(place, batch.key[row]) == batch.key[row]
     np.testing.assert_allclose(
         batch.importance_weight, np.array(weights) / max(weights), rtol=1e-3)
@@ -94,7 +96,8 @@ def test_shapes_and_types(serve):
   assert {name: (tuple(getattr(batch, name).shape), getattr(batch, name).dtype)
           for name in batch._fields[1:]} == {
               'importance_weight': (row, tf.float32),
-              'key': (row, tf.uint64), 'learner_step': (row, tf.int64)}
+              'key': (row, tf.uint64), 'probability': (row, tf.float64),
+              'learner_step': (row, tf.int64)}
   # The static shapes too: a learner step is traced once for them.
   assert dataset.element_spec.transition.observation_t.shape.as_list() == [
       _BATCH_SIZE, 4, 50]

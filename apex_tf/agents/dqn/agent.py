@@ -72,7 +72,7 @@ class DQNAgent(base.Agent):
       ValueError: an observation that does not suit dqn.network.
     """
     online = self._make_network(seed)
-    config = self._config.agent
+    config = self._config.dqn
     return learning.DQNLearnerStep(
         online=online,
         target=self._make_network(seed),
@@ -84,7 +84,7 @@ class DQNAgent(base.Agent):
 
   def _make_network(self, seed: int) -> snt.Module:
     network = networks.make_q_network(
-        self._config.agent, self._spec.actions.num_values, seed)
+        self._config.dqn, self._spec.actions.num_values, seed)
     networks.create_variables(network, self._spec.observations)
     return network
 

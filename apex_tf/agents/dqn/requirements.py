@@ -20,7 +20,11 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> None:
     ValueError: actions that are not discrete, an observation that
       dqn.network does not take, or a network of a module that is not there.
   """
-  environments.require_discrete_actions(spec, config.environment)
+  if not isinstance(spec.actions, specs.DiscreteArray):
+    raise environments.task_error(
+        config.environment, 'a task with discrete actions: DQN takes the best '
+        'of a number of actions, and an action here is '
+        f'{spec.actions.dtype}{list(spec.actions.shape)}')
   network = config.dqn.network
   if network in network_inputs.MINIMUM_SIZES:
     network_inputs.check(

@@ -1,0 +1,1 @@
+"""Ape-X DPG: a deterministic actor-critic (Horgan et al. 2018, section 3.2)."""
