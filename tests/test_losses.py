@@ -170,3 +170,99 @@ def test_importance_weights_refuse_other_ranks_and_dtypes(
   with pytest.raises(ValueError, match=words):
     run(losses.importance_weights)(
         tf.constant(probability), tf.constant(table_size), 0.4)
+
+
+# The same two transitions as a critic sees them: 0.5 + 0.9 * 8 - 3 and
+# -1 + 0 * 1 - 4.
+CRITIC = dict(
+    q_tm1=np.array([3., 4.], np.float32), n_step_return=N_STEP_RETURN,
+    bootstrap_discount=BOOTSTRAP_DISCOUNT, q_t=np.array([8., 1.], np.float32))
+
+
+def _critic_arguments(**changes: Any) -> dict[str, tf.Tensor]:
+  return {name: tf.constant(value)
+          for name, value in {**CRITIC, **changes}.items()}
+
+
+def test_td_error_of_a_critic_by_hand(run):
+  td_error = run(losses.td_error)(**_critic_arguments())
+  assert td_error.dtype == tf.float32
+  assert td_error.shape == (2,)
+  np.testing.assert_allclose(td_error, TD_ERROR, rtol=1e-6)
+
+
+def test_gradient_of_a_critics_td_error_reaches_only_q_tm1(run):
+  arguments = _critic_arguments()
+
+  def gradients():
+    with tf.GradientTape() as tape:
+      tape.watch(arguments)
+      total = tf.reduce_sum(losses.td_error(**arguments))
+    return tape.gradient(
+        total, arguments, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+  for name, gradient in run(gradients)().items():
+    np.testing.assert_array_equal(
+        gradient, [-1, -1] if name == 'q_tm1' else [0, 0], name)
+
+
+@pytest.mark.parametrize('name', CRITIC)
+@pytest.mark.parametrize('change, words', [
+    (lambda value: value[:, None], 'has rank 2, but must be of rank 1'),
+    (lambda value: value[0], 'has rank 0, but must be of rank 1'),
+    (lambda value: value.astype(np.float64), 'is of dtype float64, but must'),
+    (lambda value: value.astype(np.int32), 'is of dtype int32, but must'),
+])
+def test_td_error_of_a_critic_refuses_other_ranks_and_dtypes(
+    run, name, change, words):
+  with pytest.raises(ValueError, match=rf'\b{name} {words}'):
+    run(losses.td_error)(**_critic_arguments(**{name: change(CRITIC[name])}))
+
+
+ACTION = np.array([[1., 2.], [3., -1.]], np.float32)
+ACTION_GRADIENT = np.array([[0.5, -4.], [2., 0.25]], np.float32)
+
+
+@pytest.mark.parametrize('clip, clipped, expected', [
+    # -((0.5 - 2) + (3 - 0.25)) / 2.
+    (1.0, [[0.5, -1.], [1., 0.25]], -0.625),
+    # -((0.25 - 0.5) + (0.75 - 0.25)) / 2.
+    (0.25, [[0.25, -0.25], [0.25, 0.25]], -0.125),
+    # -((0.5 - 8) + (6 - 0.25)) / 2.
+    (10.0, ACTION_GRADIENT, 0.875),
+])
+def test_policy_loss_and_its_gradient_by_hand(run, clip, clipped, expected):
+  """Elementwise: a clip of the norm would change the other elements too."""
+  action, action_gradient = tf.constant(ACTION), tf.constant(ACTION_GRADIENT)
+
+  def loss_and_gradients():
+    with tf.GradientTape() as tape:
+      tape.watch([action, action_gradient])
+      loss = losses.deterministic_policy_gradient_loss(
+          action, action_gradient, clip)
+    return loss, tape.gradient(
+        loss, [action, action_gradient],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+  loss, (of_action, of_gradient) = run(loss_and_gradients)()
+  assert loss.shape == () and loss.dtype == tf.float32
+  assert float(loss) == pytest.approx(expected)
+  np.testing.assert_allclose(of_action, -np.array(clipped) / 2, rtol=1e-6)
+  np.testing.assert_array_equal(of_gradient, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize('action, gradient, words', [
+    (ACTION[0], ACTION_GRADIENT, r'\baction has rank 1'),
+    (ACTION[None], ACTION_GRADIENT, r'\baction has rank 3'),
+    (ACTION.astype(np.float64), ACTION_GRADIENT,
+     r'\baction is of dtype float64'),
+    (ACTION, ACTION_GRADIENT[0], r'\baction_gradient has rank 1'),
+    (ACTION, ACTION_GRADIENT.astype(np.float16),
+     r'\baction_gradient is of dtype float16'),
+    (ACTION.astype(np.int32), ACTION_GRADIENT, r'\baction is of dtype int32'),
+])
+def test_policy_loss_refuses_other_ranks_and_dtypes(
+    run, action, gradient, words):
+  with pytest.raises(ValueError, match=words):
+    run(losses.deterministic_policy_gradient_loss)(
+        tf.constant(action), tf.constant(gradient), 1.0)

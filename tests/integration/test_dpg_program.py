@@ -51,8 +51,8 @@ def test_metrics_of_the_agent(pendulum_run):
   for name in ('action_saturation', 'action_gradient_clipped'):
     assert all(0 <= value <= 1 for _, value in learner[name])
   actor = programs.read_points(pendulum_run.workdir, 'actor_0')
-  assert {value for _, value in actor['noise_scale']} == {
-      pytest.approx(0.3, rel=1e-6)}
+  assert [value for _, value in actor['noise_scale']] == pytest.approx(
+      [0.3] * len(actor['noise_scale']), rel=1e-6)
   assert actor['items_refused'][-1][1] == actor['broken_episodes'][-1][1] == 0
 
 
