@@ -27,6 +27,7 @@ EVICTIONS = ('fifo', 'prioritized')
 ATARI_PROTOCOLS = ('apex2018', 'machado2018')
 NETWORKS = ('mlp', 'nature', 'dqn2013', 'minatar')
 
+
 @dataclasses.dataclass
 class EnvironmentConfig:
   """What the agent acts in."""
@@ -177,7 +178,8 @@ class ReplayConfig:
       'evicts low priorities first [paper].', minimum=-2.0, maximum=0.0)
   eviction_pool_size: int = settings.setting(
       100_000, 'Newest samples of the learner, from which prioritized eviction '
-      'chooses. [ours]', minimum=1)
+      'chooses; a small part of capacity times samples per insert. [ours]',
+      minimum=1)
   chunk_length: int = settings.setting(
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)

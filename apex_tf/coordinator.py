@@ -135,6 +135,7 @@ class Coordinator:
           environment_frames=sum(
               report.environment_frames for report in everyone),
           episodes=sum(report.episodes for report in everyone),
+          broken_episodes=sum(report.broken_episodes for report in everyone),
           actors={
               str(index): dataclasses.replace(list(reports.values())[-1])
               for index, reports in sorted(self._reports.items())

@@ -21,6 +21,10 @@ from apex_tf.monitoring import summary as summary_lib
 _NO_COUNTS = {'agent_steps': 0, 'environment_frames': 0, 'wall_seconds': 0.0}
 
 
+class NoEpisodeError(Exception):
+  """No episode ended, because the simulator broke off every one of them."""
+
+
 class SavedEvaluation:
   """An evaluation of what a run has saved, ready to be played."""
 
@@ -50,16 +54,17 @@ class SavedEvaluation:
     self._video: Optional[str] = None
     policy = saved_policy.SavedPolicy(directory.policy_file)
     builder = builder_lib.Builder(self._config)
-    environment = None
-    if video is not None:
+    if video is None:
+      environment = builder.make_evaluation_environment()
+    else:
       environment = video_lib.record(
           lambda: builder.make_evaluation_environment(render=True), video)
       self._video = environment.path
-    self._parts = builder.make_evaluator(policy, environment)
     try:
+      self._parts = builder.make_evaluator(policy, environment)
       policy.copy_to(self._parts.variable_client)
-    except ValueError:
-      self.close()
+    except BaseException:  # Ctrl-C among them: half a film is not left.
+      environment.close()
       raise
 
   def run(self) -> Dict[str, Any]:
@@ -69,17 +74,23 @@ class SavedEvaluation:
       The result as strict JSON data; returns that are not finite are None.
 
     Raises:
+      NoEpisodeError: in one line, of which environment and how often it broke.
       FilmError: the film could not be written.
     """
     start = time.monotonic()
     evaluation = self._parts.evaluator.evaluate(
         _NO_COUNTS, final=True, keep_going=lambda: True)
-    assert evaluation is not None  # There is no limit of time.
+    if evaluation is None:  # There is no limit of time.
+      environment = self._parts.environment
+      raise NoEpisodeError(
+          f'{environment.name}: no result, because no episode ended and '
+          f'{fmt.episodes(environment.num_broken_episodes)} broke off')
     return {
         'task': fmt.task_name(self._config),
         'agent': self._config.agent.name,
         'learner_step': evaluation.learner_step,
         'episodes': len(evaluation.returns),
+        'broken_episodes': evaluation.broken_episodes,
         'mean': _finite(evaluation.mean),
         'std': _finite(evaluation.std),
         'min': _finite(min(evaluation.returns)),
@@ -107,9 +118,10 @@ def final_line(result: Dict[str, Any]) -> str:
                for name in ('mean', 'std'))
   human = fmt.percent(result['human_normalized_score'])
   return (f'{result["task"]}: return {fmt.mean_and_std(mean, std)}'
-          f'{f" ({human})" if human else ""} over {result["episodes"]} '
-          f'{"episode" if result["episodes"] == 1 else "episodes"} '
-          f'(policy of learner step {result["learner_step"]})')
+          f'{f" ({human})" if human else ""} over '
+          f'{fmt.episodes(result["episodes"])} '
+          f'(policy of learner step {result["learner_step"]})'
+          f'{fmt.broken_off(result["broken_episodes"])}')
 
 
 def _finite(value: Optional[float]) -> Optional[float]:

@@ -3,6 +3,7 @@
 import time
 from typing import Callable, Dict, List, Optional
 
+from absl import logging
 import numpy as np
 
 from apex_tf import actor as actor_lib
@@ -12,6 +13,9 @@ from apex_tf.agents import base as agents
 from apex_tf.environments import base as environments
 from apex_tf.environments import scores
 from apex_tf.monitoring import status as status_lib
+
+# Episodes that may break for each one asked for while none has ended.
+_MAX_BROKEN_PER_EPISODE = 10
 
 
 class Evaluator:
@@ -58,17 +62,26 @@ class Evaluator:
       keep_going: asked about once a second; False gives up.
 
     Returns:
-      The evaluation; None if given up or no episode ended in time.
+      The evaluation; None if given up, if no episode ended in time, or if none
+      had ended when the simulator had broken off more than 10 times as many as
+      are to be played.
     """
     start = asked = time.monotonic()
     loop = environment_loop.EnvironmentLoop(self._environment, self._actor)
     remaining = self._shares.copy()
     returns: List[float] = []
+    broken_before = loop.broken_episodes
     while remaining.any():
       for episode in loop.step():
         if remaining[episode.environment]:
           remaining[episode.environment] -= 1
           returns.append(episode.episode_return)
+      broken = loop.broken_episodes - broken_before
+      if not returns and broken > _MAX_BROKEN_PER_EPISODE * self._shares.sum():
+        logging.error(
+            '%s: the evaluation is given up, because no episode ended and %d '
+            'broke off', self._environment.name, broken)
+        return None
       now = time.monotonic()
       if now - start > self._max_seconds:
         break
@@ -91,4 +104,5 @@ class Evaluator:
         std=float(np.std(returns)),
         human_normalized=(
             scores.human_normalized_score(self._game, mean)
-            if self._game else None))
+            if self._game else None),
+        broken_episodes=loop.broken_episodes - broken_before)

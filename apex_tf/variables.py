@@ -198,7 +198,7 @@ class VariableClient:
     learner_step, values = received
     if len(values) != len(self._variables):
       raise ValueError(
-          f'the learner sent {len(values)} variables, but the policy has '
+          f'{len(values)} variables were received, but the policy has '
           f'{len(self._variables)}: both need the same configuration')
     for variable, value in zip(self._variables, values):
       variable.assign(value)

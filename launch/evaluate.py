@@ -14,8 +14,10 @@ from typing import Sequence
 import warnings
 
 from absl import flags
+from absl import logging
 
 from apex_tf import config as config_lib
+from apex_tf import film
 from apex_tf import validation
 from apex_tf import video
 from apex_tf.monitoring import run_directory
@@ -87,10 +89,8 @@ def check_flags() -> None:
     video.check(FLAGS.video)
 
 
-def main(argv: Sequence[str]) -> None:
-  del argv
-  # pygame's, of what it imports.
-  warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+def play() -> None:
+  """Plays what the flags name; says what came out, or why nothing did."""
   try:
     check_flags()
     directory = open_run(FLAGS.workdir)
@@ -104,15 +104,12 @@ def main(argv: Sequence[str]) -> None:
         config.evaluator.episodes if FLAGS.episodes is None else FLAGS.episodes,
         (config.run.seed + 1) % (_MAX_SEED + 1)
         if FLAGS.seed is None else FLAGS.seed, FLAGS.video)
-  except (ValueError, FileNotFoundError, video.FilmError) as error:
+  except (ValueError, FileNotFoundError, film.FilmError) as error:
     command_line.refuse(str(error))
   try:
     result = evaluation.run()
-  except video.FilmError as error:
+  except (evaluation_lib.NoEpisodeError, film.FilmError) as error:
     print(error, file=sys.stderr)
-    sys.exit(1)
-  except KeyboardInterrupt:
-    print('interrupted', file=sys.stderr)
     sys.exit(1)
   finally:
     evaluation.close()
@@ -121,6 +118,19 @@ def main(argv: Sequence[str]) -> None:
   print(f'Evaluation: {directory.evaluation_file}')
   if result['video']:
     print(f'Video:      {result["video"]}')
+
+
+def main(argv: Sequence[str]) -> None:
+  del argv
+  # Of a simulator that breaks, say; the parser of flags has silenced them.
+  logging.set_verbosity(logging.WARNING)
+  # pygame's, of what it imports.
+  warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+  try:
+    play()
+  except KeyboardInterrupt:
+    print('interrupted', file=sys.stderr)
+    sys.exit(1)
 
 
 def _error(path: str, allowed: str) -> ValueError:

@@ -54,7 +54,8 @@ def networks(variables: Sequence[Any], values: Sequence[Any]) -> Networks:
   """
   found = {variable.name: np.array(value, np.float64)
            for variable, value in zip(variables, values)}
-  return Networks(_layers(found, 'policy/'), _layers(found, 'critic/'))
+  return Networks(_layers(found, 'actor_critic/policy/'),
+                  _layers(found, 'actor_critic/critic/'))
 
 
 def of_variables(variables: Sequence[Any]) -> Networks:

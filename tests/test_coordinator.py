@@ -170,13 +170,16 @@ def test_counts_do_not_go_back_when_an_actor_restarts(make):
   coordinator = make()
   totals = []
   for index, report in [
-      (0, _actor('a', agent_steps=50, environment_frames=200, episodes=5)),
+      (0, _actor('a', agent_steps=50, environment_frames=200, episodes=5,
+                 broken_episodes=2)),
       (1, _actor('b', agent_steps=30, environment_frames=120, episodes=3)),
       (0, _actor('c', agent_steps=0)),
       (0, _actor('c', agent_steps=10, environment_frames=40, episodes=1)),
       # The predecessor's last words, delivered late.
-      (0, _actor('a', agent_steps=55, environment_frames=220, episodes=5)),
-      (0, _actor('c', agent_steps=11, environment_frames=44, episodes=1)),
+      (0, _actor('a', agent_steps=55, environment_frames=220, episodes=5,
+                 broken_episodes=3)),
+      (0, _actor('c', agent_steps=11, environment_frames=44, episodes=1,
+                 broken_episodes=1)),
   ]:
     coordinator.report_actor(index, report)
     status = coordinator.status()
@@ -184,6 +187,7 @@ def test_counts_do_not_go_back_when_an_actor_restarts(make):
                    status.episodes))
   assert totals == [(50, 200, 5), (80, 320, 8), (80, 320, 8), (90, 360, 9),
                     (95, 380, 9), (96, 384, 9)]
+  assert coordinator.status().broken_episodes == 3 + 1
   # The newest incarnation speaks for the actor.
   assert coordinator.status().actors['0'].incarnation == 'c'
   assert coordinator.status().actors['0'].agent_steps == 11
@@ -228,6 +232,17 @@ def test_status_survives_json(make, clock):
   assert data['stop_reason'] == 'max_learner_steps'
   assert data['actors']['11']['exploration'] == 'ε 0.4'
   assert data['evaluations'][1]['human_normalized'] == 12.5
+
+
+def test_the_status_of_a_run_before_broken_episodes_were_counted(make):
+  coordinator = make()
+  coordinator.report_actor(0, _actor(agent_steps=5))
+  coordinator.report_evaluation(_evaluation(2, 0.5))
+  status = coordinator.status()
+  data = json.loads(status.to_json())
+  for record in (data, data['actors']['0'], data['evaluations'][0]):
+    assert record.pop('broken_episodes') == 0
+  assert status_lib.RunStatus.from_json(json.dumps(data)) == status
 
 
 def test_reports_from_many_threads(make):

@@ -1,6 +1,8 @@
 """Evaluations of scripted episodes, whose returns are known beforehand."""
 
+import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,9 @@ from apex_tf import evaluator as evaluator_lib
 from apex_tf import types
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import metrics as metrics_lib
+from apex_tf.roles import evaluator as evaluator_role
 from tests import scripted_environment
 
 Episode = scripted_environment.Episode
@@ -137,6 +142,53 @@ def test_gives_up_when_told_to():
   assert evaluator.evaluate(_COUNTS, False, keep_going) is None
   assert len(asked) == 1
   assert time.monotonic() - start < 20.0
+
+
+_BROKEN = Episode((9.0,) * 3, breaks=True)
+
+
+def test_episodes_that_broke_off_are_counted_and_no_result():
+  evaluator, _, _, _ = _make(
+      [[_BROKEN, Episode((1.0,) * 4), _BROKEN], [Episode((2.0,))]], 4)
+  evaluation = evaluator.evaluate(_COUNTS, False, _go_on)
+  # By hand: the first one plays broken, 4, broken, broken, 4.
+  assert sorted(evaluation.returns) == [2.0, 2.0, 4.0, 4.0]
+  assert evaluation.complete
+  assert evaluation.broken_episodes == 3
+  # Its own alone: the script goes on with broken, broken, 4, twice.
+  evaluation = evaluator.evaluate(_COUNTS, False, _go_on)
+  assert sorted(evaluation.returns) == [2.0, 2.0, 4.0, 4.0]
+  assert evaluation.broken_episodes == 4
+
+
+def test_broken_episodes_are_a_metric_of_the_evaluator():
+  evaluator, _, _, _ = _make([[_BROKEN, Episode((1.0,))]], 2)
+  evaluation = evaluator.evaluate(_COUNTS, False, _go_on)
+  written = []
+  evaluator_role.write_metrics(
+      SimpleNamespace(write=written.append), evaluation, 3.0)
+  assert written[0]['broken_episodes'] == 2
+  assert metrics_lib.METRICS['broken_episodes'].roles == (
+      metric_table.ACTOR, metric_table.EVALUATOR)
+
+
+def test_gives_up_where_every_episode_breaks(caplog):
+  evaluator, policy, _, _ = _make([[_BROKEN], [_BROKEN]], 2, math.inf)
+  assert evaluator.evaluate(_COUNTS, True, _go_on) is None
+  # More than 20 broken, two in every fourth step: 22 after 44.
+  assert len(policy.acted_with) == 44
+  (record,) = [r for r in caplog.records if r.levelname == 'ERROR']
+  assert record.getMessage() == (
+      'the environment: the evaluation is given up, because no episode ended '
+      'and 22 broke off')
+
+
+def test_one_episode_that_ends_keeps_an_evaluation_going():
+  evaluator, _, _, _ = _make(
+      [[Episode((2.0,)), *[_BROKEN] * 50], [Episode((1.0,) * 9)]], 3)
+  evaluation = evaluator.evaluate(_COUNTS, True, _go_on)
+  assert sorted(evaluation.returns) == [2.0, 2.0, 9.0]
+  assert evaluation.broken_episodes == 50
 
 
 def test_human_normalized():

@@ -230,7 +230,8 @@ def test_another_number_of_variables_is_an_error(asynchronous, wait_until):
   publisher = variables_lib.VariablePublisher(_make_variables())
   client = variables_lib.VariableClient(
       publisher, _make_variables()[:1], 1, asynchronous)
-  with pytest.raises(ValueError, match='sent 2 variables.* has 1'):
+  with pytest.raises(ValueError, match='^2 variables were received, but the '
+                     'policy has 1: both need the same configuration$'):
     wait_until(client.update)  # Which returns None for ever.
 
 

@@ -1,4 +1,4 @@
-"""Films: readable again, of every frame, and never half of one."""
+"""Environments that are filmed: the first episode, whole or not at all."""
 
 import importlib.util
 import os
@@ -6,15 +6,15 @@ import os
 from acme import specs
 import dm_env
 import gymnasium
-import imageio.v2 as imageio
-import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from apex_tf import config as config_lib
 from apex_tf import environments
+from apex_tf import film as film_lib
 from apex_tf import video
 from apex_tf.environments import batching
+from tests import films
 
 
 @pytest.fixture(autouse=True)
@@ -43,20 +43,12 @@ def _play(environment, actions, num_steps):
   return ended
 
 
-def _read(path):
-  """Frames `<uint8>[height, width, 3]`, and frames per second."""
-  with imageio.get_reader(path) as reader:
-    frames = [np.asarray(frame)[..., :3] for frame in reader]
-    data = reader.get_meta_data()
-  return frames, data.get('fps') or 1000 / data['duration']
-
-
 def test_film_of_cartpole(tmp_path):
   path = tmp_path / 'film.mp4'
   environment = _record(path, id='CartPole-v1')
   ended = _play(environment, np.array([1, 0]), 60)
   environment.close()
-  frames, frames_per_second = _read(path)
+  frames, frames_per_second = films.read(path)
   assert 7 < ended < 12
   # The first frame, and one for each step of the first episode.
   assert len(frames) == ended + 1
@@ -83,7 +75,7 @@ def test_the_film_is_what_was_seen(tmp_path):
     alone.step(np.array([1.0], np.float32))  # Half of a range of 2.
     expected.append(alone.render())
   alone.close()
-  frames, frames_per_second = _read(path)
+  frames, frames_per_second = films.read(path)
   assert len(frames) == len(expected) == 21
   assert frames_per_second == pytest.approx(30, rel=0.01)
   for frame, other in zip(frames, expected):
@@ -97,7 +89,7 @@ def test_gif_is_small(tmp_path):
   environment = _record(path, id='CartPole-v1', max_episode_steps=9)
   assert _play(environment, np.array([0, 1]), 9) <= 9
   environment.close()
-  frames, frames_per_second = _read(path)
+  frames, frames_per_second = films.read(path)
   # Every fourth frame of 50 in a second.
   assert len(frames) == 3
   assert frames_per_second == pytest.approx(12.5, rel=0.05)
@@ -105,48 +97,6 @@ def test_gif_is_small(tmp_path):
   # White ground and a black cart: the palette is right.
   assert frames[0][5, 5].min() > 240
   assert frames[0].min() < 20
-
-
-def test_gif_of_many_colors(tmp_path):
-  """A palette for each frame: its colors are those of that frame."""
-  pictures = []
-  for index in range(6):
-    rows, columns = np.mgrid[0:240, 0:640]
-    picture = np.stack(
-        [rows, columns * 0.39, np.full_like(rows, 50 * index)], axis=-1)
-    picture[50:120, 60 * index:60 * index + 80] = 255, 0, 0
-    pictures.append(picture.astype(np.uint8))
-  film = video.Film(str(tmp_path / 'a.gif'), 15.0)
-  for picture in pictures:
-    film.add(picture)
-  film.finish()
-  frames, _ = _read(tmp_path / 'a.gif')
-  assert len(frames) == 6
-  for frame, picture in zip(frames, pictures):
-    assert frame.shape == (120, 320, 3)
-    halved = picture.reshape(120, 2, 320, 2, 3).mean(axis=(1, 3))
-    assert np.abs(frame - halved).mean() < 8
-
-
-def test_odd_and_small_sizes(tmp_path):
-  rng = np.random.default_rng(0)
-  for name, size in (('a.mp4', (51, 33)), ('b.gif', (51, 33)),
-                     ('c.mp4', (10, 10))):
-    film = video.Film(str(tmp_path / name), 10.0)
-    pictures = [rng.integers(0, 255, (1, 1, 3)).repeat(size[0], 0).repeat(
-        size[1], 1).astype(np.uint8) for _ in range(5)]
-    for picture in pictures:
-      film.add(picture)
-    film.finish()
-    frames, frames_per_second = _read(tmp_path / name)
-    assert len(frames) == 5
-    assert frames_per_second == pytest.approx(10)
-    even = name.endswith('.mp4')
-    assert frames[0].shape == (size[0] + size[0] % 2 * even,
-                               size[1] + size[1] % 2 * even, 3)
-    for frame, picture in zip(frames, pictures):
-      inside = frame[1:size[0] - 2, 1:size[1] - 2].astype(int)
-      assert np.abs(inside - picture[0, 0]).max() < 20
 
 
 class _Script(batching.VectorEnvironment):
@@ -202,7 +152,7 @@ def test_only_the_first_episode_is_rendered(tmp_path):
   assert script.num_rendered == 3
   environment.close()
   assert script.closed
-  assert len(_read(tmp_path / 'a.mp4')[0]) == 3
+  assert len(films.read(tmp_path / 'a.mp4')[0]) == 3
 
 
 def test_an_episode_that_broke_off_is_not_the_film(tmp_path):
@@ -212,7 +162,7 @@ def test_an_episode_that_broke_off_is_not_the_film(tmp_path):
   for _ in range(4):
     environment.step(np.array([0]))
   environment.close()
-  frames, _ = _read(tmp_path / 'a.mp4')
+  frames, _ = films.read(tmp_path / 'a.mp4')
   # Pictures 3 to 5.
   assert [round(frame.mean() / 10) for frame in frames] == [3, 4, 5]
 
@@ -227,6 +177,18 @@ def test_an_episode_without_an_end_leaves_nothing(tmp_path):
   environment.close()
   assert os.listdir(tmp_path) == ['a.mp4']
   assert (tmp_path / 'a.mp4').read_text() == 'older'
+
+
+def test_ctrl_c_at_the_first_frame_leaves_nothing(tmp_path, monkeypatch):
+  def interrupt(*_):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(film_lib.Film, 'add', interrupt)
+  script = _Script([])
+  with pytest.raises(KeyboardInterrupt):
+    video.record(lambda: script, str(tmp_path / 'a.mp4'))
+  assert script.closed
+  assert not os.listdir(tmp_path)
 
 
 def test_it_is_the_environment_otherwise(tmp_path):
@@ -255,31 +217,6 @@ def test_filming_changes_no_episode(tmp_path):
   filmed.close()
 
 
-def test_ffmpeg_that_dies_is_an_error_and_leaves_nothing(tmp_path, capfd):
-  film = video.Film(str(tmp_path / 'a.mp4'), 10.0)
-  with pytest.raises(video.FilmError, match='a.mp4 could not be written'):
-    # ffmpeg notices that this is no size.
-    film.add(np.zeros((1, 70_000, 3), np.uint8))
-    for _ in range(100):
-      film.add(np.zeros((1, 70_000, 3), np.uint8))
-    film.finish()
-  film.discard()
-  assert not os.listdir(tmp_path)
-  capfd.readouterr()
-
-
-def test_a_film_cut_short_is_an_error(tmp_path, monkeypatch):
-  monkeypatch.setattr(imageio_ffmpeg, 'count_frames_and_secs',
-                      lambda path: (1, 0.1))
-  film = video.Film(str(tmp_path / 'a.mp4'), 10.0)
-  for _ in range(2):
-    film.add(np.zeros((16, 16, 3), np.uint8))
-  with pytest.raises(video.FilmError, match='1 frames of 2 are in it'):
-    film.finish()
-  film.discard()
-  assert not os.listdir(tmp_path)
-
-
 def test_control_is_filmed_or_says_what_is_missing(tmp_path):
   path = tmp_path / 'film.mp4'
   try:
@@ -298,7 +235,7 @@ def test_control_is_filmed_or_says_what_is_missing(tmp_path):
     return
   assert _play(environment, np.zeros((1, 1), np.float32), 5) == 5
   environment.close()
-  frames, _ = _read(path)
+  frames, _ = films.read(path)
   assert len(frames) == 6
   assert np.std(frames[0]) > 10  # Something is to be seen.
 

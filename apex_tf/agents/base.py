@@ -39,6 +39,24 @@ class Policy(abc.ABC):
     return {}
 
 
+def check_observation(observation: np.ndarray, shape: Sequence[int],
+                      dtype: np.dtype) -> None:
+  """Refuses what a policy's graph was not made for.
+
+  Args:
+    observation: what the policy is called with.
+    shape: what it was made for, the batch first.
+    dtype: likewise.
+
+  Raises:
+    ValueError: another batch size, shape or dtype.
+  """
+  if observation.shape != tuple(shape) or observation.dtype != dtype:
+    raise ValueError(
+        f'observation is {observation.dtype} of shape {observation.shape}, '
+        f'but must be {dtype} of shape {tuple(shape)}')
+
+
 class LearnerStepOutput(NamedTuple):
   """What one learner step returns.
 

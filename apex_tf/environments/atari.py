@@ -19,7 +19,6 @@ import numpy as np
 from apex_tf import config as config_lib
 from apex_tf.environments import base
 from apex_tf.environments import batching
-from apex_tf.environments import pictures
 
 FRAMES_PER_AGENT_STEP = 4
 
@@ -160,9 +159,9 @@ class AtariEnvironment(batching.VectorEnvironment):
     """Of one environment."""
     return self._action_spec
 
-  def render(self) -> np.ndarray:
-    """As the agent sees it: grey, `<uint8>[168, 168, 3]`."""
-    return pictures.to_picture(self._frame)
+  def _draw(self) -> np.ndarray:
+    """As the agent sees it: grey, `<uint8>[84, 84]`, enlarged to twice that."""
+    return self._frame
 
   def close(self) -> None:
     """Ends the emulators and their threads."""

@@ -1,7 +1,7 @@
 """What the batched environments of all suites share."""
 
 import abc
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from absl import logging
 from acme import specs
@@ -9,6 +9,8 @@ import dm_env
 import numpy as np
 
 from apex_tf.environments import base
+from apex_tf.environments import pictures
+from apex_tf.environments import refusals
 
 # The generators of ALE take non-negative 32-bit seeds.
 _SEED_MODULUS = 2**31
@@ -146,7 +148,8 @@ def from_unit(actions: np.ndarray, low: np.ndarray,
 class VectorEnvironment(base.BatchedEnvironment):
   """Over a library's vector of environments: seeds, first reset, checks.
 
-  And what becomes of a simulator that broke; see `base.BatchedEnvironment`.
+  And what becomes of a simulator that broke, see `base.BatchedEnvironment`, or
+  that cannot draw.
   """
 
   def __init__(self, seed: int, num_environments: int):
@@ -199,6 +202,14 @@ class VectorEnvironment(base.BatchedEnvironment):
     timestep = self._step(action)
     is_broken = ~_is_finite(timestep)
     return self._mend(timestep, is_broken) if is_broken.any() else timestep
+
+  def render(self) -> np.ndarray:
+    """As of `base.BatchedEnvironment`; what is shown, `_draw` says."""
+    try:
+      return pictures.to_picture(self._draw())
+    except Exception as error:  # What a library or a driver raises is open.
+      raise ValueError(f'{self.name} cannot be rendered: '
+                       f'{refusals.one_line(error)}') from error
 
   def _mend(self, timestep: dm_env.TimeStep,
             is_broken: np.ndarray) -> dm_env.TimeStep:
@@ -255,6 +266,17 @@ class VectorEnvironment(base.BatchedEnvironment):
       The newest observations of all.
     """
     raise NotImplementedError
+
+  def _draw(self) -> Any:
+    """Draws environment 0 as it is now; needed only where it can be seen.
+
+    Returns:
+      An image as `pictures.to_picture` takes it, of one shape.
+
+    Raises:
+      Exception: of any type; `render` names the environment.
+    """
+    raise NotImplementedError('it draws no picture')
 
 
 def _is_finite(timestep: dm_env.TimeStep) -> np.ndarray:

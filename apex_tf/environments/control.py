@@ -15,7 +15,6 @@ import numpy as np
 from apex_tf import config as config_lib
 from apex_tf.environments import batching
 from apex_tf.environments import opengl
-from apex_tf.environments import pictures
 from apex_tf.environments import refusals
 
 # mujoco.mjMAXVAL: the bound that dm_control gives an actuator without one.
@@ -167,14 +166,9 @@ class ControlEnvironment(batching.VectorEnvironment):
     """Of one environment: `<float32>[actuators]`."""
     return self._action_spec
 
-  def render(self) -> np.ndarray:
+  def _draw(self) -> np.ndarray:
     """From the task's first camera, `<uint8>[240, 320, 3]`."""
-    try:
-      return pictures.to_picture(
-          self._environments[0].physics.render(*_PICTURE_SHAPE, camera_id=0))
-    except Exception as error:  # What OpenGL's drivers raise is open.
-      raise ValueError(f'{self.name} cannot be rendered: '
-                       f'{refusals.one_line(error)}') from error
+    return self._environments[0].physics.render(*_PICTURE_SHAPE, camera_id=0)
 
   def close(self) -> None:
     """Frees the simulators and what they draw with."""

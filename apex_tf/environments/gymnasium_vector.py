@@ -20,8 +20,6 @@ import numpy as np
 
 from apex_tf.environments import batching
 from apex_tf.environments import opengl
-from apex_tf.environments import pictures
-from apex_tf.environments import refusals
 
 # The games of MinAtar.
 MINATAR_GAMES = ('asterix', 'breakout', 'freeway', 'seaquest',
@@ -113,14 +111,10 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
     """Of one environment: a `DiscreteArray`, or a float32 `BoundedArray`."""
     return self._action_spec
 
-  def render(self) -> np.ndarray:
+  def _draw(self) -> Any:
     """As the environment draws itself in render mode rgb_array."""
-    try:
-      with opengl.use_default():
-        return pictures.to_picture(self._vector.envs[0].render())
-    except Exception as error:  # What a library or a driver raises is open.
-      raise ValueError(f'{self.name} cannot be rendered: '
-                       f'{refusals.one_line(error)}') from error
+    with opengl.use_default():
+      return self._vector.envs[0].render()
 
   def close(self) -> None:
     """Closes every environment."""

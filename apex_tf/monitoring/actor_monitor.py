@@ -65,7 +65,8 @@ class ActorMonitor:
         insert_wait_seconds=statistics.insert_wait_seconds,
         learner_step=self._variable_client.learner_step,
         exploration=self._policy.exploration,
-        recent_returns=self._recent_returns))
+        recent_returns=self._recent_returns,
+        broken_episodes=self._loop.broken_episodes))
 
   def metrics(self) -> Dict[str, float]:
     """Of now, or of the time since the last call; see the metrics table."""

@@ -34,6 +34,16 @@ def count(value: float) -> str:
   return f'{value:,.0f}'
 
 
+def episodes(number: int) -> str:
+  """So many episodes: "1 episode", "20 episodes"."""
+  return f'{number} episode{"" if number == 1 else "s"}'
+
+
+def broken_off(number: int) -> str:
+  """The end of a sentence: "; 3 episodes broke off", or "" if none did."""
+  return f'; {episodes(number)} broke off' if number else ''
+
+
 def rate(value: float) -> str:
   """Things per second: "0.52", "92.1", "3,412"."""
   if not math.isfinite(value) or abs(value) >= 100:

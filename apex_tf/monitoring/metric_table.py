@@ -108,9 +108,9 @@ TABLE: Tuple[Metric, ...] = (
            'The same of the rewards as learning sees them.'),
     Metric('episode_length', (ACTOR,), 'agent steps',
            'Length of an episode, mean of those since the last point.'),
-    Metric('broken_episodes', (ACTOR,), 'episodes',
+    Metric('broken_episodes', (ACTOR, EVALUATOR), 'episodes',
            'Episodes cut short because the simulator gave a number that was '
-           'not finite, since its start.'),
+           'not finite: of the actor since its start, or in this evaluation.'),
     Metric('policy_version', (ACTOR,), 'learner steps',
            'Learner step of the variables that it acts with.'),
     Metric('policy_age_seconds', (ACTOR,), 's',

@@ -4,7 +4,7 @@
     status.json          the run's newest `RunStatus`
     summary.json         its result, once it has ended
     learning_curve.png   evaluator return against agent steps and minutes
-    policy.npz           the policy: the last one published, once it has ended
+    policy.npz           the last policy published, each minute and at the end
     evaluation.json      what `launch.evaluate` last measured of that policy
     logs/<group>/<index> output of each role's process
     tensorboard/<role>/  event files of each role

@@ -36,6 +36,8 @@ class ActorReport:
     learner_step: of the variables that it acts with.
     exploration: how its environments explore, as its policy says it.
     recent_returns: raw returns of its newest episodes, oldest first.
+    broken_episodes: cut short because the simulator gave a number that was not
+      finite; not among `episodes`.
   """
   incarnation: str = ''
   agent_steps: int = 0
@@ -47,6 +49,7 @@ class ActorReport:
   learner_step: int = 0
   exploration: str = ''
   recent_returns: List[float] = dataclasses.field(default_factory=list)
+  broken_episodes: int = 0
 
 
 @dataclasses.dataclass
@@ -65,6 +68,8 @@ class Evaluation:
     std: population standard deviation of `returns`.
     human_normalized: 100 * (mean - random) / (human - random) in percent; only
       of Atari games with reference scores, otherwise None.
+    broken_episodes: that were played and are not in `returns`, because the
+      simulator gave a number that was not finite.
   """
   learner_step: int
   agent_steps: int
@@ -76,6 +81,7 @@ class Evaluation:
   mean: float
   std: float
   human_normalized: Any = None
+  broken_episodes: int = 0
 
 
 @dataclasses.dataclass
@@ -85,7 +91,8 @@ class ReplayStatus:
   Attributes:
     size: transitions in it.
     min_size: transitions it needs before it can be sampled.
-    capacity: transitions it can hold.
+    capacity: transitions it is configured to hold; with prioritized eviction
+      it may hold up to 2 % more for a moment.
     inserts: transitions ever inserted.
     samples: transitions ever sampled.
     samples_per_insert: samples for each insert beyond `min_size`; 0 until
@@ -123,6 +130,7 @@ class RunStatus:
     agent_steps: of all actors, past and present.
     environment_frames: likewise.
     episodes: likewise.
+    broken_episodes: likewise; they are not among `episodes`.
     rates: per second, over the last window, by metric name:
       `learner_steps_per_second`, `samples_per_second`,
       `agent_steps_per_second`, `frames_per_second`.
@@ -140,6 +148,7 @@ class RunStatus:
   agent_steps: int = 0
   environment_frames: int = 0
   episodes: int = 0
+  broken_episodes: int = 0
   rates: Dict[str, float] = dataclasses.field(default_factory=dict)
   loss: float = 0.0
   replay: ReplayStatus = dataclasses.field(default_factory=ReplayStatus)

@@ -13,7 +13,8 @@ from apex_tf.monitoring import status as status_lib
 # Distributions whose versions a result depends on; absent ones are left out.
 _DISTRIBUTIONS = (
     'tensorflow', 'tensorflow-cpu', 'dm-reverb', 'dm-acme', 'dm-launchpad',
-    'dm-sonnet', 'numpy', 'gymnasium', 'ale-py', 'minatar')
+    'dm-sonnet', 'numpy', 'gymnasium', 'ale-py', 'minatar', 'dm-control',
+    'mujoco')
 
 
 def summarize(status: status_lib.RunStatus,
@@ -52,6 +53,7 @@ def summarize(status: status_lib.RunStatus,
       'agent_steps': status.agent_steps,
       'environment_frames': status.environment_frames,
       'episodes': status.episodes,
+      'broken_episodes': status.broken_episodes,
       'wall_seconds': status.wall_seconds,
       'learning_seconds': status.learning_seconds,
       'learner_steps_per_second': learner_rate,
@@ -73,7 +75,8 @@ def final_line(summary: Dict[str, Any]) -> str:
   Args:
     summary: as `summarize` returns it.
   """
-  return f'{summary["task"]}: {_result(summary)}, {_ending(summary)}'
+  return (f'{summary["task"]}: {_result(summary)}, {_ending(summary)}'
+          f'{fmt.broken_off(summary["broken_episodes"])}')
 
 
 def versions() -> Dict[str, str]:
@@ -93,12 +96,11 @@ def _result(summary: Dict[str, Any]) -> str:
   if mean is None or std is None:
     return 'no evaluation'
   complete = summary['final_evaluation_complete']
-  episodes = summary['evaluation_episodes']
   human = fmt.percent(summary['human_normalized_score'])
   return (f'{"final" if complete else "last"} return '
           f'{fmt.mean_and_std(mean, std)}'
-          f'{f" ({human})" if human else ""} over {episodes} '
-          f'{"episode" if episodes == 1 else "episodes"} '
+          f'{f" ({human})" if human else ""} over '
+          f'{fmt.episodes(summary["evaluation_episodes"])} '
           f'(policy of learner step {summary["evaluated_version"]}'
           f'{"" if complete else "; the final evaluation was not finished"})')
 

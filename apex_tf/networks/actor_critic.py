@@ -1,4 +1,4 @@
-"""The two networks of a deterministic actor-critic."""
+"""The networks of a deterministic actor-critic."""
 
 from typing import Sequence
 
@@ -7,6 +7,7 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
+from apex_tf.networks import action_bounds
 from apex_tf.networks import initializers
 from apex_tf.networks import observations
 
@@ -26,20 +27,20 @@ class PolicyNetwork(snt.Module):
   """
 
   def __init__(self, hidden_sizes: Sequence[int],
-               action_spec: specs.BoundedArray, rng: np.random.Generator):
+               bounds: action_bounds.ActionBounds, rng: np.random.Generator):
     """Builds the layers; variables are created by the first call.
 
     Args:
       hidden_sizes: units of each hidden layer.
-      action_spec: with finite bounds.
+      bounds: of the actions.
       rng: the generator of initial weights.
     """
     super().__init__(name='policy')
     self._torso = _make_torso(hidden_sizes, rng)
     self._output = snt.Linear(
-        int(np.prod(action_spec.shape, dtype=int)), name='output',
+        bounds.size, name='output',
         w_init=initializers.FanInUniform(rng, _OUTPUT_GAIN))
-    self._minimum, self._maximum = flat_bounds(action_spec)
+    self._bounds = bounds
 
   def __call__(self, observation: tf.Tensor) -> tf.Tensor:
     """Computes pi(s).
@@ -52,11 +53,9 @@ class PolicyNetwork(snt.Module):
     """
     features = observations.stack_to_channels(observation)
     place = tf.tanh(self._output(self._torso(features)))
-    # Halved first: the sum of two bounds may be too large for float32.
-    middle = 0.5 * self._maximum + 0.5 * self._minimum
-    half_range = 0.5 * self._maximum - 0.5 * self._minimum
-    return tf.clip_by_value(  # Rounding may pass a bound.
-        middle + half_range * place, self._minimum, self._maximum)
+    bounds = self._bounds
+    # Clipped because rounding may pass a bound.
+    return bounds.clip(bounds.middle + bounds.half_range * place)
 
 
 class CriticNetwork(snt.Module):
@@ -93,12 +92,41 @@ class CriticNetwork(snt.Module):
     return tf.squeeze(self._output(self._torso(both)), axis=1)
 
 
-def flat_bounds(action_spec: specs.BoundedArray) -> Sequence[np.ndarray]:
-  """Lower and upper bounds of a flattened action, `<float32>[size]` each."""
-  return [
-      np.broadcast_to(bound, action_spec.shape).astype(np.float32).ravel()
-      for bound in (action_spec.minimum, action_spec.maximum)
-  ]
+class ActorCritic(snt.Module):
+  """A policy and the critic that it ascends.
+
+  Attributes:
+    policy: a `PolicyNetwork`.
+    critic: a `CriticNetwork`.
+    bounds: of the actions.
+  """
+
+  def __init__(self, policy_hidden_sizes: Sequence[int],
+               critic_hidden_sizes: Sequence[int],
+               observation_spec: specs.Array,
+               action_spec: specs.BoundedArray, seed: int):
+    """Builds both networks with their variables.
+
+    Args:
+      policy_hidden_sizes: units of each hidden layer of the policy.
+      critic_hidden_sizes: units of each hidden layer of the critic.
+      observation_spec: of one environment, `<dtype>[stack, features]`.
+      action_spec: of one environment, with finite bounds.
+      seed: of the initial weights: equal seeds give equal weights.
+    """
+    super().__init__(name='actor_critic')
+    rng = np.random.default_rng(seed)
+    self.bounds = action_bounds.ActionBounds(action_spec)
+    self.policy = PolicyNetwork(policy_hidden_sizes, self.bounds, rng)
+    self.critic = CriticNetwork(critic_hidden_sizes, rng)
+    observation = tf.zeros(
+        (1,) + tuple(observation_spec.shape), observation_spec.dtype)
+    self.critic(observation, self.policy(observation))
+
+  @property
+  def learned_variables(self) -> Sequence[tf.Variable]:
+    """Of the policy, then of the critic."""
+    return (*self.policy.trainable_variables, *self.critic.trainable_variables)
 
 
 def _make_torso(hidden_sizes: Sequence[int],

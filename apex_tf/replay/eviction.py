@@ -88,10 +88,8 @@ class EvictionStatistics:
   Attributes:
     evicted: transitions whose removal the table confirmed; the few that it
       had lost before, as the oldest of an overfull table, included.
-    ignored: draws with a priority or probability that makes no weight.
   """
   evicted: int = 0
-  ignored: int = 0
 
 
 class _Evicted(NamedTuple):
@@ -125,6 +123,9 @@ class PrioritizedEvictor:
 
   Where it is not quite that law:
 
+  - p_k is the priority of a draw, as the learner has refreshed it. A transition
+    whose error fell since it was last written, and that was not drawn since, is
+    known to nobody.
   - In the share w_k / sum w the denominator is random too: a bias of the order
     of 1 / T.
   - An item younger than the pool was there for fewer draws, and is evicted that
@@ -157,9 +158,9 @@ class PrioritizedEvictor:
     self._exponent = exponent
     self._pool_size = pool_size
     self._minimum_priority = minimum_priority
-    # A sweep costs the same for one eviction as for thousands, but has to stay
-    # far below the slack, 2 % of the capacity, and the size of the pool.
-    self._min_surplus = max(1, min(capacity // 100, pool_size // 50))
+    # A sweep costs the same for one eviction as for thousands; but the table
+    # has a slack of 2 % of its capacity, and the pool should hold many more.
+    self._min_evictions = max(1, min(capacity // 100, pool_size // 50))
     self._rng = np.random.default_rng(seed)
     # A ring: draw number t, counted from 0, is at t % pool_size.
     self._keys = np.zeros(pool_size, np.uint64)
@@ -206,7 +207,6 @@ class PrioritizedEvictor:
       self._num_draws += newest.size
       self._allowance = min(
           self._allowance + _EVICTIONS_PER_DRAW * newest.size, self._pool_size)
-      self.statistics.ignored += int(good.size - good.sum())
 
   def choose(self, count: int) -> np.ndarray:
     """Draws whom to evict from the pool, by the law above.
@@ -256,7 +256,7 @@ class PrioritizedEvictor:
       return
     surplus = info[layout.TABLE].current_size - self._capacity
     count = min(surplus, int(self._allowance))
-    if surplus < self._min_surplus or not count:
+    if count < self._min_evictions:
       return
     keys = self.choose(count)
     for start in range(0, keys.size, _KEYS_PER_CALL):

@@ -30,6 +30,7 @@ def write_metrics(logger: metrics_lib.MetricsLogger,
       'evaluation_return_max': max(evaluation.returns),
       'evaluation_episodes': len(evaluation.returns),
       'evaluation_seconds': seconds,
+      'broken_episodes': evaluation.broken_episodes,
   }
   if evaluation.human_normalized is not None:
     metrics['human_normalized_score'] = evaluation.human_normalized

@@ -67,7 +67,7 @@ def _descent(actions, seed=1, clip=1.0, **scales):
   learner_step = steps.make_agent(actions).make_learner_step(seed=0)
   result = learning.DPGLearnerStep(
       learner_step.online, learner_step.target, snt.optimizers.SGD(1.0),
-      snt.optimizers.SGD(1.0), actions, clip, target_update_period=100)
+      snt.optimizers.SGD(1.0), clip, target_update_period=100)
   steps.randomize(result.online, seed, **scales)
   steps.randomize(result.target, seed + 1, **scales)
   return result, dpg_step_oracle.NumpyDPG(result, actions, clip)
@@ -182,7 +182,8 @@ def test_td_error_is_target_minus_prediction_before_the_update():
   for networks, value in ((learner_step.online, 2.0),
                           (learner_step.target, 5.0)):
     for variable in networks.critic.trainable_variables:
-      is_last_bias = variable.name == 'critic/output/b:0'
+      is_last_bias = variable.name == (
+          'actor_critic/critic/output/b:0')
       variable.assign(np.full(variable.shape, value * is_last_bias))
   batch, _ = steps.make_batch(0, batch_size=3)
   batch = batch._replace(

@@ -8,6 +8,8 @@ import pytest
 
 from apex_tf import config as config_lib
 from apex_tf import environments
+from apex_tf.environments import batching
+from apex_tf.environments import gymnasium_vector
 from apex_tf.environments import pictures
 from tests import scripted_environment
 
@@ -75,7 +77,8 @@ def test_the_picture_is_of_the_first_environment() -> None:
 
 
 @pytest.mark.filterwarnings('ignore')
-def test_environments_that_cannot_be_rendered() -> None:
+def test_environments_that_cannot_be_rendered(
+    monkeypatch: pytest.MonkeyPatch) -> None:
   with pytest.raises(ValueError) as error:
     _make(id='apex_tf/Plain-v0')
   assert str(error.value) == (
@@ -89,6 +92,11 @@ def test_environments_that_cannot_be_rendered() -> None:
   # Made for training: nothing to be seen, but nothing is refused either.
   environment = _make(render=False, id='apex_tf/Plain-v0')
   with pytest.raises(ValueError, match='Plain-v0 cannot be rendered: '):
+    environment.render()
+  monkeypatch.setattr(gymnasium_vector.GymnasiumVectorEnvironment, '_draw',
+                      batching.VectorEnvironment._draw)
+  with pytest.raises(
+      ValueError, match='Plain-v0 cannot be rendered: it draws no picture$'):
     environment.render()
   environment = scripted_environment.ScriptedEnvironment(
       scripted_environment.Script([[]]))

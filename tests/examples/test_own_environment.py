@@ -22,7 +22,7 @@ def test_own_environment_and_network_are_learned(tmp_path):
   assert run.returncode == 0, run.stdout
   assert 'Overriding environment' not in run.stdout
   config = json.loads((workdir / 'config.json').read_text())
-  assert config['agent']['network'] == 'examples.own_environment:make_torso'
+  assert config['dqn']['network'] == 'examples.own_environment:make_torso'
   summary = json.loads((workdir / 'summary.json').read_text())
   assert summary['learner_steps'] == 800
   # Always walking the same way loses 5 where the goal is behind; the best

@@ -107,6 +107,7 @@ def test_command(run, tmp_path):
   assert result['min'] == min(result['returns'])
   assert result['max'] == max(result['returns'])
   assert result['human_normalized_score'] is None
+  assert result['broken_episodes'] == 0
   assert result['video'] is None
   assert result['seed'] == 5  # The run's is 4.
   assert 0 < result['seconds'] < 300
@@ -181,12 +182,16 @@ def test_the_runs_limit_of_time_is_not_kept(run):
 
 def test_final_line():
   result = {'task': 'Atari Pong', 'mean': 18.0, 'std': 1.0, 'episodes': 1,
-            'learner_step': 7, 'human_normalized_score': 110.2}
+            'learner_step': 7, 'human_normalized_score': 110.2,
+            'broken_episodes': 0}
   assert evaluation_lib.final_line(result) == (
       'Atari Pong: return 18.0 ± 1.0 (110% of human) over 1 episode (policy of '
       'learner step 7)')
-  result.update(mean=None, std=None, human_normalized_score=None)
-  assert 'return nan ± nan over' in evaluation_lib.final_line(result)
+  result.update(mean=None, std=None, human_normalized_score=None,
+                broken_episodes=3)
+  assert evaluation_lib.final_line(result) == (
+      'Atari Pong: return nan ± nan over 1 episode (policy of learner step 7); '
+      '3 episodes broke off')
 
 
 # Name: what is given, in a folder of runs, and what the line says.
@@ -309,6 +314,106 @@ def test_without_pygame(run, tmp_path):
       'CartPole-v1 cannot be rendered: pygame is not installed'), err
   assert err.endswith('(pip install apex_tf[video])\n')
   assert os.listdir(tmp_path) == ['hidden']
+
+
+# The command with a CartPole whose simulator breaks in the third step: of each
+# episode, or of each second one from the first. It counts them, too.
+_BROKEN_CARTPOLE = """
+import atexit
+import sys
+import gymnasium
+from gymnasium.envs.classic_control import cartpole
+
+class Broken(cartpole.CartPoleEnv):
+  broken = episode = steps = 0
+
+  def reset(self, *, seed=None, options=None):
+    self.episode += 1
+    self.steps = 0
+    return super().reset(seed=seed, options=options)
+
+  def step(self, action):
+    self.steps += 1
+    result = super().step(action)
+    if self.steps == 3 and (self.episode - 1) % PERIOD == 0:
+      Broken.broken += 1
+      return (result[0], float('nan'), *result[2:])
+    return result
+
+gymnasium.registry['CartPole-v1'].entry_point = Broken
+atexit.register(lambda: print(Broken.broken, file=sys.stderr))
+sys.argv[0] = 'evaluate.py'
+from launch import command_line, evaluate
+command_line.run(evaluate.main)
+"""
+
+
+def _evaluate_broken(run, period):
+  result = subprocess.run(
+      [sys.executable, '-c', _BROKEN_CARTPOLE.replace('PERIOD', str(period)),
+       f'--workdir={run.workdir}', '--episodes=2'], cwd=run.workdir,
+      env={**_ENVIRONMENT, 'TF_CPP_MIN_LOG_LEVEL': '2'}, capture_output=True,
+      text=True, check=False, timeout=300)
+  return result.returncode, result.stdout, result.stderr.splitlines()
+
+
+def test_a_simulator_that_always_breaks(run):
+  before = _files(run.workdir)
+  code, out, err = _evaluate_broken(run, 1)
+  assert (code, out) == (1, '')
+  # The warnings are seen, and then one line says how it ended.
+  assert len(err) == 8, err
+  for number, line in zip((1, 2, 4, 8, 16), err):
+    assert 'because its reward is nan; broken episodes' in line
+    assert line.endswith(f' {number}')
+  assert 'CartPole-v1: the evaluation is given up' in err[5]
+  assert err[6] == (
+      'CartPole-v1: no result, because no episode ended and 22 episodes broke '
+      'off')
+  assert err[7] == '22'
+  assert _files(run.workdir) == before
+
+
+def test_a_simulator_that_breaks_now_and_then(run):
+  code, out, err = _evaluate_broken(run, 2)
+  assert code == 0
+  result = _read(run)
+  assert result['episodes'] == 2
+  # The first of each of the two environments, at least.
+  assert result['broken_episodes'] == int(err[-1]) >= 2
+  assert out.splitlines()[0].endswith(
+      f'over 2 episodes (policy of learner step {run.learner.num_steps}); '
+      f'{err[-1]} episodes broke off')
+
+
+# Ctrl-C as it comes while something is imported, made or played.
+_INTERRUPTED = """
+import sys
+MODULE = sys.argv.pop(1)
+
+class Finder:
+  def find_spec(self, name, path=None, target=None):
+    if name == MODULE:
+      raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder())
+sys.argv[0] = 'evaluate.py'
+from launch import command_line, evaluate
+command_line.run(evaluate.main)
+"""
+
+
+@pytest.mark.parametrize('module', [
+    'apex_tf.evaluation', 'tensorflow.python', 'imageio_ffmpeg', 'pygame'])
+def test_interrupted_before_play_begins(run, tmp_path, module):
+  result = subprocess.run(
+      [sys.executable, '-c', _INTERRUPTED, module, f'--workdir={run.workdir}',
+       '--video=film.mp4'], cwd=tmp_path,
+      env={**_ENVIRONMENT, 'TF_CPP_MIN_LOG_LEVEL': '3'}, capture_output=True,
+      text=True, check=False, timeout=300)
+  assert (result.returncode, result.stdout, result.stderr) == (
+      1, '', 'interrupted\n')
+  assert os.listdir(tmp_path) == []
 
 
 def test_refusals_need_no_tensorflow():

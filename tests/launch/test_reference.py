@@ -43,7 +43,9 @@ def test_every_metric_is_on_the_page_under_each_of_its_roles():
   rows = _rows(reference.metrics_page())
   assert {(role, name, doc) for role, names in rows.items()
           for name, doc in names.items()} == {
-              (role, metric.name, metric.doc)
+              (role, metric.name,
+               (f'Of {metric.agent.upper()} only. ' if metric.agent else '') +
+               metric.doc)
               for metric in metrics_lib.METRICS.values()
               for role in metric.roles}
 

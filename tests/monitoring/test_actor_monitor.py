@@ -14,7 +14,7 @@ def parts():
   """A monitor and the statistics of its adder."""
   statistics = adder_lib.AdderStatistics()
   return actor_monitor.ActorMonitor(
-      SimpleNamespace(agent_steps=0, environment_frames=0),
+      SimpleNamespace(agent_steps=0, environment_frames=0, broken_episodes=3),
       SimpleNamespace(statistics=statistics),
       SimpleNamespace(metrics=lambda: {}, exploration='ε 0.4'),
       SimpleNamespace(learner_step=0, age_seconds=0.0)), statistics
@@ -69,3 +69,9 @@ def test_the_report_has_the_newest_returns_all_the_same(parts):
   monitor.metrics()
   assert monitor.report()['recent_returns'] == list(range(5, 25))
   assert monitor.report()['episodes'] == 25
+
+
+def test_broken_episodes_are_in_the_report_and_the_metrics(parts):
+  monitor, _ = parts
+  assert monitor.report()['broken_episodes'] == 3
+  assert monitor.metrics()['broken_episodes'] == 3.0

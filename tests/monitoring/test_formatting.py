@@ -8,6 +8,13 @@ from apex_tf import config as config_lib
 from apex_tf.monitoring import formatting as fmt
 
 
+def test_episodes():
+  assert [fmt.episodes(number) for number in (0, 1, 20)] == [
+      '0 episodes', '1 episode', '20 episodes']
+  assert [fmt.broken_off(number) for number in (0, 1, 20)] == [
+      '', '; 1 episode broke off', '; 20 episodes broke off']
+
+
 @pytest.mark.parametrize('suite, field, task, name', [
     ('gymnasium', 'id', 'Acrobot-v1', 'Acrobot-v1'),
     ('control', 'id', 'walker:stand', 'walker:stand'),

@@ -3,6 +3,8 @@
 import json
 import math
 
+import pytest
+
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
 
@@ -19,6 +21,7 @@ def test_summary_of_a_finished_run(status, config, evaluation):
   assert _strict(summary) == summary
   versions = summary.pop('versions')
   assert versions['apex_tf'] and versions['dm-reverb'] == '0.7.3'
+  assert versions['dm-control'] and versions['mujoco']
   assert summary == {
       'task': 'CartPole-v1',
       'agent': 'dqn',
@@ -35,6 +38,7 @@ def test_summary_of_a_finished_run(status, config, evaluation):
       'agent_steps': 456_789,
       'environment_frames': 456_789,
       'episodes': 1234,
+      'broken_episodes': 0,
       'wall_seconds': 200.0,
       'learning_seconds': 100.0,
       'learner_steps_per_second': 123.45,
@@ -92,6 +96,20 @@ def test_final_line(status, config, evaluation):
   assert summary_lib.final_line(summary_lib.summarize(status, config)) == (
       'CartPole-v1: final return 500.0 ± 0.0 over 20 episodes (policy of '
       'learner step 12345), stopped by target_return after 3 min 20 s')
+
+
+@pytest.mark.parametrize('broken, said', [
+    (1, '1 episode broke off'), (3, '3 episodes broke off')])
+def test_final_line_of_a_run_whose_simulator_broke(status, config, broken,
+                                                   said):
+  status.evaluations = []
+  status.broken_episodes = broken
+  status.stop_reason = 'max_minutes'
+  summary = summary_lib.summarize(status, config)
+  assert summary['broken_episodes'] == broken
+  assert summary_lib.final_line(summary) == (
+      'CartPole-v1: no evaluation, stopped by max_minutes after 3 min 20 s; '
+      f'{said}')
 
 
 def test_final_line_of_an_interrupted_run(status, config, evaluation):

@@ -20,12 +20,13 @@ def _spec(shape, minimum=-1.0, maximum=1.0):
 def _build(spec, seed=0, policy_sizes=(7, 5), critic_sizes=(6, 4),
            observation_shape=(2, 3)):
   """Both networks with their variables."""
-  rng = np.random.default_rng(seed)
-  policy = networks.PolicyNetwork(policy_sizes, spec, rng)
-  critic = networks.CriticNetwork(critic_sizes, rng)
-  observation = tf.zeros((1,) + observation_shape)
-  critic(observation, policy(observation))
-  return policy, critic
+  both = networks.ActorCritic(
+      policy_sizes, critic_sizes, specs.Array(observation_shape, np.float32),
+      spec, seed)
+  for variable, other in zip(both.learned_variables, (
+      *both.policy.trainable_variables, *both.critic.trainable_variables)):
+    assert variable is other
+  return both.policy, both.critic
 
 
 def _assign(modules, seed, **scales):
@@ -116,10 +117,21 @@ def test_integer_observations_keep_their_values():
 
 def test_bounds_of_one_number_hold_for_all_elements():
   spec = specs.BoundedArray((2, 2), np.float64, -0.5, [[1.0, 2.0], [3.0, 4.0]])
-  minimum, maximum = networks.flat_bounds(spec)
-  np.testing.assert_array_equal(minimum, [-0.5] * 4)
-  np.testing.assert_array_equal(maximum, [1.0, 2.0, 3.0, 4.0])
-  assert minimum.dtype == maximum.dtype == np.float32
+  bounds = networks.ActorCritic(
+      (3,), (3,), specs.Array((1, 2), np.float32), spec, seed=0).bounds
+  np.testing.assert_array_equal(bounds.minimum, [-0.5] * 4)
+  np.testing.assert_array_equal(bounds.maximum, [1.0, 2.0, 3.0, 4.0])
+  np.testing.assert_array_equal(bounds.middle, [0.25, 0.75, 1.25, 1.75])
+  np.testing.assert_array_equal(bounds.half_range, [0.75, 1.25, 1.75, 2.25])
+  assert bounds.minimum.dtype == bounds.half_range.dtype == np.float32
+  assert bounds.size == 4
+  actions = np.arange(8, dtype=np.float64).reshape(2, 2, 2)
+  flat = bounds.flatten(actions)
+  assert flat.dtype == tf.float32
+  np.testing.assert_array_equal(flat, [[0, 1, 2, 3], [4, 5, 6, 7]])
+  back = bounds.unflatten(flat.numpy())
+  assert back.dtype == np.float64  # The spec's.
+  np.testing.assert_array_equal(back, actions)
 
 
 @st.composite

@@ -3,8 +3,6 @@
 from typing import Sequence
 
 from acme import specs
-import numpy as np
-import tensorflow as tf
 
 from apex_tf import config as config_lib
 from apex_tf import networks
@@ -59,28 +57,19 @@ class DPGAgent(base.Agent):
             config.learning_rate, online.critic.trainable_variables),
         policy_optimizer=learning.make_adam(
             config.learning_rate, online.policy.trainable_variables),
-        action_spec=self._spec.actions,
         action_gradient_clip=config.action_gradient_clip,
         target_update_period=config.target_update_period)
 
-  def _make_networks(self, seed: int) -> learning.ActorCritic:
-    """Both networks, with their variables."""
-    rng = np.random.default_rng(seed)
-    result = learning.ActorCritic(
-        networks.PolicyNetwork(
-            self._config.policy_hidden_sizes, self._spec.actions, rng),
-        networks.CriticNetwork(self._config.critic_hidden_sizes, rng))
-    spec = self._spec.observations
-    observation = tf.zeros((1,) + tuple(spec.shape), spec.dtype)
-    result.critic(observation, result.policy(observation))
-    return result
+  def _make_networks(self, seed: int) -> networks.ActorCritic:
+    return networks.ActorCritic(
+        self._config.policy_hidden_sizes, self._config.critic_hidden_sizes,
+        self._spec.observations, self._spec.actions, seed)
 
   def _make_policy(self, num_environments: int, noise_scale: float,
                    seed: int) -> policy.DPGPolicy:
-    both = self._make_networks(seed)
     return policy.DPGPolicy(
-        both.policy, both.critic, noise_scale, num_environments,
-        self._spec.observations, self._spec.actions, seed)
+        self._make_networks(seed), noise_scale, num_environments,
+        self._spec.observations, seed)
 
 
 def make_agent(config: config_lib.Config,

@@ -2,7 +2,6 @@
 
 from typing import Any, Sequence
 
-from acme import specs
 import sonnet as snt
 import tensorflow as tf
 
@@ -14,22 +13,6 @@ from apex_tf.agents import step_metrics
 
 # An action this close to a bound, as a share of its range, is saturated.
 _SATURATION_MARGIN = 0.01
-
-
-class ActorCritic(snt.Module):
-  """A policy and the critic that it ascends."""
-
-  def __init__(self, policy: networks.PolicyNetwork,
-               critic: networks.CriticNetwork):
-    """Keeps both; their variables exist."""
-    super().__init__(name='actor_critic')
-    self.policy = policy
-    self.critic = critic
-
-  @property
-  def learned_variables(self) -> Sequence[tf.Variable]:
-    """Of the policy, then of the critic."""
-    return (*self.policy.trainable_variables, *self.critic.trainable_variables)
 
 
 class DPGLearnerStep(base.LearnerStep):
@@ -54,10 +37,10 @@ class DPGLearnerStep(base.LearnerStep):
     policy_optimizer: of the policy's variables.
   """
 
-  def __init__(self, online: ActorCritic, target: ActorCritic,
+  def __init__(self, online: networks.ActorCritic,
+               target: networks.ActorCritic,
                critic_optimizer: snt.Optimizer, policy_optimizer: snt.Optimizer,
-               action_spec: specs.BoundedArray, action_gradient_clip: float,
-               target_update_period: int):
+               action_gradient_clip: float, target_update_period: int):
     """Makes the targets equal to the networks that learn.
 
     Args:
@@ -65,7 +48,6 @@ class DPGLearnerStep(base.LearnerStep):
       target: other such networks.
       critic_optimizer: its `apply` takes gradients and variables.
       policy_optimizer: likewise.
-      action_spec: with finite bounds.
       action_gradient_clip: bound of each element of dq/da.
       target_update_period: learner steps between copies into `target`.
     """
@@ -77,7 +59,6 @@ class DPGLearnerStep(base.LearnerStep):
     self.critic_optimizer = critic_optimizer
     self.policy_optimizer = policy_optimizer
     self._clip = action_gradient_clip
-    self._minimum, self._maximum = networks.flat_bounds(action_spec)
 
   @property
   def policy_variables(self) -> Sequence[tf.Variable]:
@@ -88,10 +69,11 @@ class DPGLearnerStep(base.LearnerStep):
               importance_weights: tf.Tensor) -> base.LearnerStepOutput:
     policy, critic = self.online.policy, self.online.critic
     observation_tm1 = transition.observation_tm1
+    action_tm1 = self.online.bounds.flatten(transition.action_tm1)
     q_t = self.target.critic(transition.observation_t,
                              self.target.policy(transition.observation_t))
     with tf.GradientTape() as tape:
-      q_tm1 = critic(observation_tm1, self._flat(transition.action_tm1))
+      q_tm1 = critic(observation_tm1, action_tm1)
       td_error = losses.td_error(
           q_tm1, transition.n_step_return, transition.bootstrap_discount, q_t)
       loss = losses.weighted_squared_loss(td_error, importance_weights)
@@ -124,15 +106,11 @@ class DPGLearnerStep(base.LearnerStep):
             **step_metrics.of_batch(td_error, importance_weights),
         })
 
-  def _flat(self, action: tf.Tensor) -> tf.Tensor:
-    """`[batch, *action]` as `<float32>[batch, action size]`."""
-    return tf.cast(tf.reshape(action, [-1, self._minimum.size]), tf.float32)
-
   def _is_saturated(self, action: tf.Tensor) -> tf.Tensor:
-    margin = (_SATURATION_MARGIN * self._maximum -
-              _SATURATION_MARGIN * self._minimum)
-    return tf.logical_or(action < self._minimum + margin,
-                         action > self._maximum - margin)
+    """`<bool>[batch, size]`, of `<float32>[batch, size]`."""
+    bounds = self.online.bounds
+    return tf.abs(action - bounds.middle) > (
+        bounds.half_range * (1 - 2 * _SATURATION_MARGIN))
 
 
 def make_adam(learning_rate: float,

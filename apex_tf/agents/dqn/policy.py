@@ -47,10 +47,7 @@ class DQNPolicy(base.Policy):
     Raises:
       ValueError: another batch size, shape or dtype than the policy's.
     """
-    if observation.shape != self._shape or observation.dtype != self._dtype:
-      raise ValueError(
-          f'observation is {observation.dtype} of shape {observation.shape}, '
-          f'but must be {self._dtype} of shape {self._shape}')
+    base.check_observation(observation, self._shape, self._dtype)
     q_t = self._q_values(tf.constant(observation)).numpy()
     a_t = exploration.epsilon_greedy(q_t, self._epsilons, self._rng)
     return types.PolicyOutput(
