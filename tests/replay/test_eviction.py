@@ -227,14 +227,17 @@ def test_the_surplus_leaves_and_no_more(serve):
 def test_two_draws_allow_one_eviction(serve):
   replay = _Replay(serve, capacity=1000)
   replay.fill([1.0] * 1020)
-  replay.draw(11)
+  replay.draw(19)  # Allows nine; a sweep is worth it from 1 % on.
   replay.evictor.remove_to_fit()
-  assert (replay.size, replay.evicted) == (1015, 5)
+  assert (replay.size, replay.evicted) == (1020, 0)
+  replay.draw(2)
   replay.evictor.remove_to_fit()
-  assert (replay.size, replay.evicted) == (1015, 5)
-  replay.draw(1)
+  assert (replay.size, replay.evicted) == (1010, 10)
   replay.evictor.remove_to_fit()
-  assert (replay.size, replay.evicted) == (1014, 6)
+  assert (replay.size, replay.evicted) == (1010, 10)
+  replay.draw(19)  # With the half that was left.
+  replay.evictor.remove_to_fit()
+  assert (replay.size, replay.evicted) == (1000, 20)
 
 
 def test_what_the_table_does_not_have_is_not_chosen_again(serve):
