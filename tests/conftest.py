@@ -1,10 +1,15 @@
 """Fixtures that several rooms share: real servers, and patience."""
 
+import signal
 import time
 from typing import Any, Callable, Iterator, List
 
 import pytest
 import reverb
+
+# A shell starts its background jobs with SIGINT ignored, and they hand that on;
+# tests press Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Serve = Callable[[List[reverb.Table]], reverb.Server]
 WaitUntil = Callable[..., None]
