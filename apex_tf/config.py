@@ -222,6 +222,9 @@ class LearnerConfig:
       minimum=1, maximum=64)
   num_samplers: int = settings.setting(
       2, 'Threads that sample from replay. [ours]', minimum=1, maximum=64)
+  checkpoint_minutes: float = settings.setting(
+      5.0, 'Minutes between checkpoints of the learner, which is also saved '
+      'when it stops. [ours]', above=0.0)
   publish_period: int = settings.setting(
       50, 'Learner steps between snapshots of the variables that actors and '
       'evaluator fetch. [ours]', minimum=1)
@@ -270,6 +273,12 @@ class RunConfig:
       math.inf, 'The program stops once an evaluation\'s mean return reaches '
       'it; the policy that did is the result, and is measured once more. '
       '[ours]', infinite=True)
+  max_restarts: int = settings.setting(
+      10, 'Restarts of one role in an hour, after which the run stops. [ours]',
+      minimum=0)
+  max_memory_share: float = settings.setting(
+      0.8, 'Share of the machine\'s memory that a full replay may need; a run '
+      'that would need more is refused. [ours]', above=0.0, maximum=1.0)
   metrics_period_seconds: float = settings.setting(
       5.0, 'Seconds between two points in TensorBoard. [ours]', above=0.0)
 
