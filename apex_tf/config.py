@@ -189,7 +189,7 @@ class ReplayConfig:
       'warns at each item above 50]', minimum=1)
   port: int = settings.setting(
       0, 'TCP port of the replay server; 0 picks a free one. [ours]',
-      minimum=0, maximum=65535)
+      minimum=0, maximum=65535, may_change=True)
 
 
 @dataclasses.dataclass
@@ -198,10 +198,10 @@ class ActorConfig:
 
   num_actors: int = settings.setting(
       2, 'Actor processes. The paper has 360, of one environment each.',
-      minimum=1)
+      minimum=1, may_change=True)
   environments_per_actor: int = settings.setting(
       8, 'Environments that one actor steps with one batched policy call. '
-      '[ours; paper: 1]', minimum=1, maximum=1024)
+      '[ours; paper: 1]', minimum=1, maximum=1024, may_change=True)
   sync_period: int = settings.setting(
       100, 'Agent steps of one environment between fetches of the learner\'s '
       'variables: 400 frames [paper].', minimum=1)
@@ -219,21 +219,22 @@ class LearnerConfig:
       512, 'Transitions in one learner step [paper].', minimum=1)
   prefetch_batches: int = settings.setting(
       4, 'Finished batches that wait for the learner. [ours; paper: up to 16]',
-      minimum=1, maximum=64)
+      minimum=1, maximum=64, may_change=True)
   num_samplers: int = settings.setting(
-      2, 'Threads that sample from replay. [ours]', minimum=1, maximum=64)
+      2, 'Threads that sample from replay. [ours]', minimum=1, maximum=64,
+      may_change=True)
   checkpoint_minutes: float = settings.setting(
       5.0, 'Minutes between checkpoints of the learner, which is also saved '
-      'when it stops. [ours]', above=0.0)
+      'when it stops. [ours]', above=0.0, may_change=True)
   publish_period: int = settings.setting(
       50, 'Learner steps between snapshots of the variables that actors and '
       'evaluator fetch. [ours]', minimum=1)
   max_pending_priorities: int = settings.setting(
       100_000, 'Priorities that may wait for their write-back; beyond it the '
-      'oldest are dropped and counted. [ours]', minimum=1)
+      'oldest are dropped and counted. [ours]', minimum=1, may_change=True)
   port: int = settings.setting(
       0, 'TCP port of the variable source; 0 picks a free one. [ours]',
-      minimum=0, maximum=65535)
+      minimum=0, maximum=65535, may_change=True)
 
 
 @dataclasses.dataclass
@@ -241,16 +242,16 @@ class EvaluatorConfig:
   """The process that measures the policy and adds no data."""
 
   episodes: int = settings.setting(
-      20, 'Episodes in one evaluation. [ours]', minimum=1)
+      20, 'Episodes in one evaluation. [ours]', minimum=1, may_change=True)
   num_environments: int = settings.setting(
       20, 'Environments evaluated with one batched policy call. [ours]',
-      minimum=1, maximum=1024)
+      minimum=1, maximum=1024, may_change=True)
   period_seconds: float = settings.setting(
       15.0, 'Seconds between the starts of two evaluations. [ours]',
-      minimum=0.0)
+      minimum=0.0, may_change=True)
   max_seconds: float = settings.setting(
       60.0, 'Seconds after which one evaluation, the final one too, ends with '
-      'the episodes it has. [ours]', above=0.0)
+      'the episodes it has. [ours]', above=0.0, may_change=True)
 
 
 @dataclasses.dataclass
@@ -262,25 +263,27 @@ class RunConfig:
       'cannot be seeded. [ours]', minimum=0, maximum=2**31 - 1)
   max_minutes: float = settings.setting(
       math.inf, 'Minutes of wall time after which the program stops. [ours]',
-      above=0.0, infinite=True)
+      above=0.0, infinite=True, may_change=True)
   max_learner_steps: int = settings.setting(
       0, 'Learner steps after which the program stops; 0 is no limit. [ours]',
-      minimum=0)
+      minimum=0, may_change=True)
   max_agent_steps: int = settings.setting(
       0, 'Agent steps of all actors after which the program stops; 0 is no '
-      'limit. [ours]', minimum=0)
+      'limit. [ours]', minimum=0, may_change=True)
   target_return: float = settings.setting(
       math.inf, 'The program stops once an evaluation\'s mean return reaches '
       'it; the policy that did is the result, and is measured once more. '
-      '[ours]', infinite=True)
+      '[ours]', infinite=True, may_change=True)
   max_restarts: int = settings.setting(
       10, 'Restarts of one role in an hour, after which the run stops. [ours]',
-      minimum=0)
+      minimum=0, may_change=True)
   max_memory_share: float = settings.setting(
       0.8, 'Share of the machine\'s memory that a full replay may need; a run '
-      'that would need more is refused. [ours]', above=0.0, maximum=1.0)
+      'that would need more is refused. [ours]', above=0.0, maximum=1.0,
+      may_change=True)
   metrics_period_seconds: float = settings.setting(
-      5.0, 'Seconds between two points in TensorBoard. [ours]', above=0.0)
+      5.0, 'Seconds between two points in TensorBoard. [ours]', above=0.0,
+      may_change=True)
 
 
 @dataclasses.dataclass

@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from apex_tf import config as config_lib
 from apex_tf.monitoring import status as status_lib
@@ -21,6 +21,8 @@ class Coordinator:
   It lives in the learner's process; every role's report is answered with the
   run's phase, which is how a role learns that the run is over. Reports carry
   totals, not increments, so that a report that arrives twice changes nothing.
+  All counts go on in the next process through `get_state` and `set_state`; the
+  phase does not.
   """
 
   def __init__(self, config: config_lib.RunConfig,
@@ -35,18 +37,30 @@ class Coordinator:
     self._clock = clock
     self._start = clock()
     self._learning_start: Optional[float] = None
+    # Of the processes before this one.
+    self._earlier_wall_seconds = 0.0
+    self._earlier_learning_seconds = 0.0
     self._lock = threading.Lock()
     self._phase = status_lib.FILLING
     self._stop_reason = ''
     self._learner_steps = 0
     # Newest report of each incarnation of each actor, by actor index.
     self._reports: Dict[int, Dict[str, status_lib.ActorReport]] = {}
+    # Actors that have reported to this process.
+    self._present: Set[int] = set()
     self._evaluations: List[status_lib.Evaluation] = []
 
   @property
   def wall_seconds(self) -> float:
-    """Since the run's start."""
-    return self._clock() - self._start
+    """Since the run's start, without the time between its processes."""
+    return self._earlier_wall_seconds + self._clock() - self._start
+
+  @property
+  def _learning_seconds(self) -> float:
+    if self._learning_start is None:
+      return self._earlier_learning_seconds
+    return (self._earlier_learning_seconds + self.wall_seconds -
+            self._learning_start)
 
   def get_phase(self) -> str:
     """The phase of the run, one of `status.PHASES`."""
@@ -71,6 +85,7 @@ class Coordinator:
     parsed = status_lib.ActorReport(**report)
     with self._lock:
       self._reports.setdefault(index, {})[parsed.incarnation] = parsed
+      self._present.add(index)
     return self.check_limits()
 
   def report_evaluation(self, evaluation: Dict[str, Any]) -> str:
@@ -128,8 +143,7 @@ class Coordinator:
           phase=self._phase,
           stop_reason=self._stop_reason,
           wall_seconds=self.wall_seconds,
-          learning_seconds=(0.0 if self._learning_start is None else
-                            self.wall_seconds - self._learning_start),
+          learning_seconds=self._learning_seconds,
           learner_steps=self._learner_steps,
           agent_steps=sum(report.agent_steps for report in everyone),
           environment_frames=sum(
@@ -139,8 +153,46 @@ class Coordinator:
           actors={
               str(index): dataclasses.replace(list(reports.values())[-1])
               for index, reports in sorted(self._reports.items())
+              if index in self._present
           },
           evaluations=list(self._evaluations))
+
+  def get_state(self) -> Dict[str, Any]:
+    """All counts, for JSON."""
+    with self._lock:
+      return {
+          'wall_seconds': self.wall_seconds,
+          'learning_seconds': self._learning_seconds,
+          'learner_steps': self._learner_steps,
+          'reports': {
+              str(index): [dataclasses.asdict(r) for r in reports.values()]
+              for index, reports in self._reports.items()
+          },
+          'evaluations': [dataclasses.asdict(e) for e in self._evaluations],
+      }
+
+  def set_state(self, state: Dict[str, Any]) -> None:
+    """Counts on from a state that `get_state` returned; before any report.
+
+    An actor that is alive goes on with its own totals, and one that is not
+    stays in the sums, but is not shown. An evaluation that was final is one of
+    many now.
+    """
+    with self._lock:
+      self._start, self._learning_start = self._clock(), None
+      self._earlier_wall_seconds = state['wall_seconds']
+      self._earlier_learning_seconds = state['learning_seconds']
+      self._learner_steps = state['learner_steps']
+      self._reports = {
+          int(index): {
+              report['incarnation']: status_lib.ActorReport(**report)
+              for report in reports
+          } for index, reports in state['reports'].items()
+      }
+      self._evaluations = [
+          status_lib.Evaluation(**{**evaluation, 'final': False})
+          for evaluation in state['evaluations']
+      ]
 
   def _reached_limit(self) -> str:
     """Name of the limit in `config.run` that is reached, or ""."""

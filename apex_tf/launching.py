@@ -1,11 +1,10 @@
 """Launches the program of a run and sees to it that it ends."""
 
 import contextlib
-import errno
 import os
 import signal
-import socket
 import threading
+import time
 from typing import Any, NamedTuple, Optional
 
 from absl import logging
@@ -14,6 +13,7 @@ from launchpad.launch.run_locally import launch_local_output_to_files
 import psutil
 
 from apex_tf import config as config_lib
+from apex_tf import ports
 from apex_tf import program
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import role_records
@@ -25,6 +25,8 @@ LAUNCH_TYPES = ('local_mp', 'local_mt')
 _POLL_SECONDS = 0.5
 # What nodes are given to end by themselves; Launchpad gives them 10 seconds.
 _GRACE_SECONDS = 5.0
+# What the process of a role, killed with its supervisor, may need to be gone.
+_VANISH_SECONDS = 5.0
 
 
 def check_ports(config: config_lib.Config) -> None:
@@ -40,35 +42,11 @@ def check_ports(config: config_lib.Config) -> None:
                       ('learner.port', config.learner.port)):
     if port:
       try:
-        _listen_once(port)
+        ports.listen_once(port)
       except OSError as error:
         raise ValueError(
             f'{field} is {port}, but must be a free port, or 0 to pick one '
             f'({error.strerror})') from error
-
-
-def _listen_once(port: int) -> None:
-  """Listens on a port alone, in both families as the servers do.
-
-  Raises:
-    OSError: another listens there, or it is not allowed.
-  """
-  for family, host in ((socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::')):
-    try:
-      listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:  # A machine without this family.
-      continue
-    with listener:
-      # What is left of a run that has ended (TIME_WAIT) is not in the way.
-      listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-      if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-      try:
-        listener.bind((host, port))
-        listener.listen(1)
-      except OSError as error:
-        if error.errno != errno.EADDRNOTAVAIL:
-          raise
 
 
 class _Watch:
@@ -137,6 +115,17 @@ class Ending(NamedTuple):
   failure: Optional[role_records.RoleFailure] = None
 
 
+def _find_failure(directory: run_directory.RunDirectory
+                 ) -> Optional[role_records.RoleFailure]:
+  """The role that failed just now; None where it cannot be told."""
+  deadline = time.monotonic() + _VANISH_SECONDS
+  while True:
+    failure = directory.find_failure()
+    if failure is not None or time.monotonic() >= deadline:
+      return failure
+    time.sleep(0.1)
+
+
 def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         launch_type: str, console: console_lib.Console) -> Ending:
   """Launches the program and waits until it has ended.
@@ -163,7 +152,9 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
           program.make_program(config, directory.path),
           launch_type=launch_type,
           terminal='output_to_files',
-          local_resources=program.make_resources())
+          # Threads have no processes to be supervised.
+          local_resources=(program.make_resources(config, directory)
+                           if launch_type == 'local_mp' else None))
       watch.start(manager.stop_event())
       try:
         manager.wait()
@@ -171,7 +162,7 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         logging.info('A node failed: %s', error)
         failed = True
         # Now, since the others fail in its wake.
-        failure = directory.find_failure()
+        failure = _find_failure(directory)
       manager.wait(raise_error=False)
     watch.close()
   if failed:

@@ -5,7 +5,9 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from acme import core
 import numpy as np
+import tensorflow as tf
 
+from apex_tf import non_finite
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
 from apex_tf.replay import dataset as dataset_lib
@@ -50,25 +52,38 @@ class Learner(core.Learner):
     self._publisher = variables_lib.VariablePublisher(
         learner_step.policy_variables)
     self._last: Optional[_Step] = None
-    self.num_steps = 0
     self.batch_wait_seconds = 0.0
+
+  @property
+  def num_steps(self) -> int:
+    """Learner steps taken, those before a resume included."""
+    return int(self._learner_step.num_steps.numpy())
+
+  @property
+  def module(self) -> tf.Module:
+    """Holds every variable that a step changes, `num_steps` among them."""
+    return self._learner_step
 
   def step(self) -> None:
     """One learner step.
 
     Raises:
       StopIteration: when there are no more batches.
+      NonFiniteError: the loss or a gradient is not finite. The variables are
+        lost by then, and were not published.
     """
     start = time.monotonic()
     batch = next(self._batches)
     self.batch_wait_seconds += time.monotonic() - start
     output = self._learner_step(batch.transition, batch.importance_weight)
-    self.num_steps += 1
-    keys, priorities = batch.key.numpy(), np.abs(output.td_error.numpy())
-    self._priority_writer.update(keys, priorities, self.num_steps)
+    num_steps = self.num_steps
+    keys, td_error = batch.key.numpy(), output.td_error.numpy()
+    priorities = np.abs(td_error)
+    self._priority_writer.update(keys, priorities, num_steps)
+    non_finite.check_step(num_steps, batch, output.metrics, td_error)
     if self._evictor is not None:
       self._evictor.observe(keys, batch.probability.numpy(), priorities)
-    if self.num_steps % self._publish_period == 0:
+    if num_steps % self._publish_period == 0:
       self.publish()
     self._last = _Step(batch, output)
 
@@ -92,6 +107,36 @@ class Learner(core.Learner):
   def get_and_keep_variables(self, names: Sequence[str]) -> List[Any]:
     """As `get_variables`, of a version that `publish_kept` can return to."""
     return self._publisher.get_and_keep_variables(names)
+
+  @property
+  def kept_variables(self) -> variables_lib.Version:
+    """What `publish_kept` would publish."""
+    return self._publisher.kept
+
+  def get_state(self) -> Dict[str, Any]:
+    """Counters and random state, for JSON; `module` has the variables."""
+    return {
+        'batch_wait_seconds': self.batch_wait_seconds,
+        'priority_writer': self._priority_writer.get_state(),
+        'evictor': self._evictor.get_state() if self._evictor else None,
+    }
+
+  def set_state(self, state: Dict[str, Any],
+                kept: variables_lib.Version) -> None:
+    """Goes on from a state, and publishes the variables that `module` has.
+
+    To be called before the first step, once `module` is restored.
+
+    Args:
+      state: that `get_state` returned.
+      kept: then the `kept_variables`.
+    """
+    self.batch_wait_seconds = state['batch_wait_seconds']
+    self._priority_writer.set_state(state['priority_writer'])
+    if self._evictor is not None and state['evictor'] is not None:
+      self._evictor.set_state(state['evictor'])
+    self.publish()
+    self._publisher.keep(kept)
 
   def metrics(self) -> Dict[str, float]:
     """Of the newest step, named as in the metrics table; {} before the first.

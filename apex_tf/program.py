@@ -22,6 +22,7 @@ from launchpad.nodes import base
 from launchpad.nodes.python import local_multi_processing
 
 from apex_tf import config as config_lib
+from apex_tf import supervisor
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 
@@ -113,8 +114,9 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
     run_dir.record_failure(role, f'{type(error).__name__}: {error}')
     _end_process(1)
     raise
+  told_to_stop = lp.stop_event().is_set()
   run_dir.record_stop(role)
-  _end_process(0)
+  _end_process(supervisor.TOLD_TO_STOP if told_to_stop else 0)
   del kept  # Held until here, since a process that ends need not free it.
 
 
@@ -179,8 +181,18 @@ def make_program(config: config_lib.Config, directory: str) -> lp.Program:
   return program
 
 
-def make_resources() -> Dict[str, local_multi_processing.PythonProcess]:
-  """Environment variables of each group's processes."""
+def make_resources(
+    config: config_lib.Config, directory: run_directory.RunDirectory
+) -> Dict[str, local_multi_processing.PythonProcess]:
+  """How each group's processes are started: supervised; their environment.
+
+  Args:
+    config: of the run.
+    directory: of the run; what is executed for each group is written there.
+
+  Returns:
+    A resource for each group of `make_program`.
+  """
   common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1'}
   no_gpu = {**common, 'CUDA_VISIBLE_DEVICES': '-1'}
   # Many processes share the cores: each acts with one thread.
@@ -188,9 +200,13 @@ def make_resources() -> Dict[str, local_multi_processing.PythonProcess]:
             'TF_NUM_INTEROP_THREADS': '1', 'OMP_NUM_THREADS': '1'}
   # On the CPU, oneDNN makes the learner's convolutions 1.6 times as fast.
   learning = {**common, 'TF_ENABLE_ONEDNN_OPTS': '1'}
-  return {
-      'replay': local_multi_processing.PythonProcess(env=acting),
-      'learner': local_multi_processing.PythonProcess(env=learning),
-      'actor': local_multi_processing.PythonProcess(env=acting),
-      'evaluator': local_multi_processing.PythonProcess(env=acting),
-  }
+  resources = {}
+  for group, role, environment in (
+      ('replay', 'replay', acting), ('learner', 'learner', learning),
+      ('actor', 'actor_{}', acting), ('evaluator', 'evaluator', acting)):
+    interpreter = os.path.join(directory.roles_directory, f'{group}.sh')
+    supervisor.write_interpreter(
+        interpreter, role, directory.roles_directory, config.run.max_restarts)
+    resources[group] = local_multi_processing.PythonProcess(
+        env=environment, _absolute_interpreter_path=interpreter)
+  return resources

@@ -5,17 +5,20 @@ Actions, items and initial priorities are the same for the same seed, until
 Reverb's sampler, which cannot be seeded, draws the first batch.
 """
 
+import contextlib
 import dataclasses
 import signal
 import time
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 import reverb
 
 from apex_tf import builder as builder_lib
+from apex_tf import checkpointing
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
+from apex_tf import non_finite
 from apex_tf import saved_policy
 from apex_tf.monitoring import actor_monitor
 from apex_tf.monitoring import console as console_lib
@@ -49,11 +52,14 @@ class SerialRun:
                directory: run_directory.RunDirectory):
     """Builds every part, with a replay server inside this process.
 
+    Learner and counts go on from the newest checkpoint, if there is one.
+
     Args:
       config: validated.
       directory: of the run, prepared.
     """
     self._config = config
+    self._directory = directory
     builder = builder_lib.Builder(config)
     self._server = reverb.Server(
         builder.make_replay_tables(limit_ratio=False), port=None)
@@ -65,6 +71,11 @@ class SerialRun:
     self._evictor = builder.make_evictor(client)
     self.learner = builder.make_learner(
         self._batches(builder, address), self._priority_writer, self._evictor)
+    self.checkpointer = checkpointing.LearnerCheckpointer(
+        directory.learner_checkpoints_directory, self.learner,
+        self.coordinator, period_seconds=60 * config.learner.checkpoint_minutes)
+    # Before the actors fetch their variables.
+    self._first_step = self.checkpointer.restore() or 0
     self._service = learner_role.LearnerService(self.learner, self.coordinator)
     self.policy_saver = saved_policy.PolicySaver(
         self.learner, directory.policy_file)
@@ -111,16 +122,24 @@ class SerialRun:
       actor.adder.reset()
 
   def learn(self) -> None:
-    """As many learner steps as the samples-per-insert ratio allows."""
+    """As many learner steps as the samples-per-insert ratio allows.
+
+    Raises:
+      NonFiniteError: see `Learner.step`; says where the batch is saved.
+    """
     inserted = sum(a.adder.statistics.items_inserted for a in self._actors)
     if inserted < self._config.replay.min_size:
       return
     samples = self._ratio * (inserted - self._config.replay.min_size + 1)
-    allowed = samples / self._config.learner.batch_size
+    allowed = self._first_step + samples / self._config.learner.batch_size
     phase = self.coordinator.get_phase()
     while self.learner.num_steps < allowed and (
         phase in (status_lib.FILLING, status_lib.LEARNING)):
-      self.learner.step()
+      try:
+        self.learner.step()
+      except non_finite.NonFiniteError as error:
+        raise non_finite.save_batch(
+            self._directory.failures_directory, error) from None
       self._priority_writer.flush()
       phase = self.coordinator.report_learner(self.learner.num_steps)
     if self._evictor is not None:
@@ -162,17 +181,54 @@ class SerialRun:
     self._server.stop()
 
 
+class _Interruption:
+  """Makes KeyboardInterrupt of SIGINT and SIGTERM, where they do no harm."""
+
+  def __init__(self) -> None:
+    """Handles both signals until `close`."""
+    self._held = False
+    self._missed = False
+    self._before = {number: signal.signal(number, self._handle)
+                    for number in (signal.SIGINT, signal.SIGTERM)}
+
+  def _handle(self, *unused_arguments: Any) -> None:
+    if self._held:
+      self._missed = True
+    else:
+      raise KeyboardInterrupt
+
+  @contextlib.contextmanager
+  def held(self) -> Iterator[None]:
+    """Puts it off until the end of the block, such as a learner step."""
+    self._held = True
+    try:
+      yield
+    finally:
+      self._held = False
+    if self._missed:
+      self._missed = False
+      raise KeyboardInterrupt
+
+  def close(self) -> None:
+    """Handles the signals as before."""
+    for number, handler in self._before.items():
+      signal.signal(number, handler)
+
+
 def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         console: console_lib.Console) -> str:
   """Runs until a limit is reached, Ctrl-C or SIGTERM.
 
   Returns:
     "" or `status.INTERRUPTED`.
+
+  Raises:
+    NonFiniteError: a loss or a gradient is not finite.
+    ValueError: the checkpoint in the directory is of another configuration.
   """
   serial: Optional[SerialRun] = None
   learning = (status_lib.FILLING, status_lib.LEARNING)
-  # SIGTERM ends it as Ctrl-C does.
-  before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+  interruption = _Interruption()
   try:
     serial = SerialRun(config, directory)
     reported_at = logged_at = evaluated_at = saved_at = time.monotonic()
@@ -180,7 +236,9 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
       while time.monotonic() - reported_at < 1.0 and (
           serial.coordinator.check_limits() in learning):
         serial.act()
-        serial.learn()
+        with interruption.held():
+          serial.learn()
+          serial.checkpointer.save_if_due()
       now = reported_at = time.monotonic()
       console.update()
       if now - logged_at >= config.run.metrics_period_seconds:
@@ -195,14 +253,18 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         serial.policy_saver.save()
     learner_role.publish_last(serial.learner, serial.coordinator)
     serial.policy_saver.save()
+    serial.checkpointer.save()
     serial.coordinator.begin_final_evaluation()
     serial.evaluate(final=True)
+    serial.checkpointer.save()  # With the final evaluation.
   except KeyboardInterrupt:
+    if serial is not None:
+      serial.checkpointer.save()
     return status_lib.INTERRUPTED
   finally:
     if serial is not None:
       serial.coordinator.finish()
       serial.close()
     console.close()
-    signal.signal(signal.SIGTERM, before)
+    interruption.close()
   return ''

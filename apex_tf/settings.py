@@ -15,12 +15,14 @@ _ConfigT = TypeVar('_ConfigT')
 _FUNCTION = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*')
 
 
-def setting(default: Any, doc: str, **limits: Any) -> Any:
+def setting(default: Any, doc: str, may_change: bool = False,
+            **limits: Any) -> Any:
   """A documented dataclass field.
 
   Args:
     default: the default value; its type is the field's type.
     doc: what the field means, its unit, and where the default comes from.
+    may_change: whether a run may be resumed with another value.
     **limits: `minimum`, `maximum` (inclusive), `above`, `below` (exclusive),
       `choices`, `or_function=True` where "module:function" is allowed besides
       the choices, and `infinite=True` where infinity is allowed.
@@ -29,7 +31,8 @@ def setting(default: Any, doc: str, **limits: Any) -> Any:
     A `dataclasses.field` that holds the documentation and limits as metadata.
   """
   return dataclasses.field(
-      default=default, metadata={'doc': doc, 'limits': limits})
+      default=default,
+      metadata={'doc': doc, 'limits': limits, 'may_change': may_change})
 
 
 def leaves(
@@ -106,6 +109,14 @@ def check(config: Any) -> None:
     _check_type(path, value, field.default)
     for number in value if isinstance(value, tuple) else (value,):
       _check_limits(path, number, field.metadata['limits'])
+
+
+def differences(config: Any, other: Any) -> Iterator[Tuple[str, Any, Any]]:
+  """Yields (dotted path, value, other value) of what may not change."""
+  for (path, value, field), (_, other_value, _) in zip(
+      leaves(config), leaves(other)):
+    if value != other_value and not field.metadata['may_change']:
+      yield path, value, other_value
 
 
 def to_mapping(config: Any) -> Dict[str, Any]:

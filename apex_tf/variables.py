@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from absl import logging
 from acme import core
@@ -12,6 +12,17 @@ import tensorflow as tf
 # Names that the learner's `get_variables` understands.
 POLICY = 'policy'
 LEARNER_STEP = 'learner_step'
+
+
+class Version(NamedTuple):
+  """One version of a policy's variables.
+
+  Attributes:
+    learner_step: at which they were published.
+    values: of the variables, in their order.
+  """
+  learner_step: int
+  values: List[np.ndarray]
 
 
 class VariablePublisher:
@@ -55,6 +66,19 @@ class VariablePublisher:
   def publish_kept(self) -> None:
     """Makes the snapshot that was last kept the newest version again."""
     self._snapshot = self._kept
+
+  @property
+  def kept(self) -> Version:
+    """The snapshot that was last kept; version 0 before."""
+    snapshot = self._kept
+    return Version(int(snapshot[LEARNER_STEP]), snapshot[POLICY])
+
+  def keep(self, version: Version) -> None:
+    """Remembers a version for `publish_kept`, as of an earlier process."""
+    self._kept = {
+        POLICY: list(version.values),
+        LEARNER_STEP: np.int64(version.learner_step),
+    }
 
   def _collections(self, snapshot: Dict[str, Any],
                    names: Sequence[str]) -> List[Any]:

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 from absl import app
 
 from apex_tf import config as config_lib
+from apex_tf import settings
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 
@@ -31,6 +32,9 @@ directory holds all of them as they were used:
 The defaults below are those of `apex_tf/config.py`; a preset in `configs/`
 states what differs from them. `[paper]` marks a value of Horgan et al. 2018 and
 `[ours]` a choice of this implementation.
+
+A field marked † may change when a run is resumed (`--resume=auto` or `must`);
+another value of any other field is refused by name.
 
 An *environment frame* is one emulator frame, an *agent step* one action of one
 environment (four frames on Atari), a *learner step* one gradient step, and a
@@ -55,10 +59,11 @@ def configuration_page() -> str:
   """The page of all fields, a table a section."""
   pages = [_CONFIGURATION.format(written_by=_WRITTEN_BY)]
   sections: Dict[str, List[Sequence[str]]] = {}
-  for path, default, doc in config_lib.describe():
+  for path, default, field in settings.leaves(config_lib.Config()):
     section, name = path.split('.', 1)
+    mark = ' †' if field.metadata['may_change'] else ''
     sections.setdefault(section, []).append(
-        (f'`{name}`', f'`{_literal(default)}`', doc))
+        (f'`{name}`{mark}', f'`{_literal(default)}`', field.metadata['doc']))
   for section, rows in sections.items():
     summary = (type(getattr(config_lib.Config(), section)).__doc__ or '')
     pages.append(f'## {section}\n\n{summary.splitlines()[0]}\n\n' +

@@ -15,13 +15,16 @@ from absl import logging
 from ml_collections import config_flags
 
 from apex_tf import config as config_lib
+from apex_tf import isolation
 from apex_tf import launching
+from apex_tf import resuming
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import learning_curve
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
+from apex_tf.replay import footprint
 from launch import command_line
 
 FLAGS = flags.FLAGS
@@ -33,16 +36,25 @@ flags.DEFINE_string(
     'workdir', None, 'Run directory, for logs, TensorBoard and results.')
 flags.DEFINE_enum(
     'resume', 'auto', run_directory.RESUME_CHOICES,
-    'What to do with a run that --workdir already holds: "auto" refuses it, '
-    '"never" moves it aside and starts afresh.')
+    'What to do with a run that --workdir already holds: "auto" goes on with '
+    'it, and starts one where there is none; "must" refuses a directory '
+    'without one; "never" moves it aside and starts afresh.')
 flags.DEFINE_bool(
     'serial', False, 'Run everything in one process and one Python thread, '
     'without Launchpad, for debugging.')
+flags.DEFINE_bool(
+    'isolate', False, 'Run everything in a network of its own, that no other '
+    'process reaches: Reverb and Courier listen on all interfaces and ask no '
+    'one for a password. Needs root or user namespaces.')
 FLAGS.set_default('lp_launch_type', 'local_mp')
 
 
-def check_flags(config: config_lib.Config) -> None:
-  """Refuses what cannot run, before anything is started or written."""
+def check_flags(config: config_lib.Config) -> footprint.Footprint:
+  """Refuses what cannot run, before anything is started or written.
+
+  Returns:
+    What a full replay will need.
+  """
   try:
     if not FLAGS.workdir:
       raise ValueError('workdir is not given, but must be the path of a run '
@@ -55,9 +67,12 @@ def check_flags(config: config_lib.Config) -> None:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must be one of '
           f'{", ".join(launching.LAUNCH_TYPES)}')
-    validation.validate(config)
+    replay = footprint.check(config, validation.validate(config))
+    # This waits for the last roles of a launcher that was killed, so that
+    # their ports are free.
+    resuming.check(FLAGS.workdir, FLAGS.resume, config)
     launching.check_ports(config)
-    run_directory.check(FLAGS.workdir, FLAGS.resume)
+    return replay
   except ValueError as error:
     command_line.refuse(str(error))
 
@@ -78,10 +93,12 @@ def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
   ended = ending.how
   if ended and not (ended == status_lib.INTERRUPTED and status.stop_reason):
     status.stop_reason = ended
+  if ended == status_lib.INTERRUPTED:  # The roles did not know of the others.
+    status.phase = status_lib.DONE
   directory.write_status(status)
   learning_curve.write_learning_curve(
       directory.learning_curve_file, status, config)
-  summary = summary_lib.summarize(status, config)
+  summary = summary_lib.summarize(status, config, directory.read_restarts())
   directory.write_summary(summary)
   print(summary_lib.final_line(summary))
   print(f'Learning curve: {directory.learning_curve_file}')
@@ -98,16 +115,23 @@ def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
 def main(argv: Sequence[str]) -> None:
   del argv
   config = FLAGS.config
-  check_flags(config)
+  if FLAGS.isolate:
+    isolation.enter()  # First of all, since it runs this command line again.
+  replay = check_flags(config)
   # The terminal is the console's; what roles log in threads is in their files.
   logging.set_verbosity(logging.INFO)
   logging.get_absl_handler().setLevel('WARNING')
   try:
-    directory = run_directory.prepare(FLAGS.workdir, FLAGS.resume)
+    checkpoint = resuming.find_checkpoint(FLAGS.workdir, FLAGS.resume)
+    directory = run_directory.prepare(
+        FLAGS.workdir, FLAGS.resume, checkpoint is not None)
   except ValueError as error:  # Seen only when it is written to.
     command_line.refuse(str(error))
   if directory.moved_aside:
     print(f'The run that was there is now in {directory.moved_aside}')
+  if directory.resumed:
+    print(resuming.describe(FLAGS.workdir, config, checkpoint))
+  print(f'Replay: {replay}')
   # From now on this directory is seen to be in use.
   directory.record_start(run_directory.LAUNCHER)
   directory.write_config(config)

@@ -301,3 +301,47 @@ def test_a_reached_target_is_told_from_other_limits(make):
   coordinator = make(max_learner_steps=1)
   coordinator.report_learner(1)
   assert not coordinator.reached_target
+
+
+def test_counts_of_actors_that_live_on_are_not_counted_twice(make):
+  first = make()
+  first.report_actor(0, _actor('a', agent_steps=50, episodes=5))
+  first.report_actor(0, _actor('b', agent_steps=7, episodes=1))
+  first.report_actor(1, _actor('c', agent_steps=30, episodes=3))
+  second = make(max_agent_steps=100)
+  second.set_state(json.loads(json.dumps(first.get_state())))
+  assert (second.status().agent_steps, second.status().episodes) == (87, 9)
+  # Only who reports to this process is there.
+  assert second.status().actors == {}
+  second.report_actor(0, _actor('b', agent_steps=9, episodes=1))
+  assert (second.status().agent_steps, second.status().episodes) == (89, 9)
+  assert list(second.status().actors) == ['0']
+  assert second.status().actors['0'].agent_steps == 9
+  # A new one begins at 0.
+  assert second.report_actor(1, _actor('d', agent_steps=10)) == (
+      status_lib.FILLING)
+  assert second.report_actor(1, _actor('d', agent_steps=11)) == (
+      status_lib.STOPPING)
+
+
+def test_a_clock_of_another_process_says_nothing(make, clock):
+  first = make(max_minutes=2.0)
+  clock.now += 40
+  first.report_learner(10)
+  clock.now += 50
+  state = first.get_state()
+  clock.now = -5e9
+  second = make(max_minutes=2.0)
+  second.set_state(state)
+  assert second.wall_seconds == 90
+  assert second.get_phase() == status_lib.FILLING
+  assert second.status().learner_steps == 10
+  clock.now += 20
+  assert second.status().learning_seconds == 50
+  assert second.report_learner(11) == status_lib.LEARNING
+  clock.now += 9
+  assert second.status().learning_seconds == 59
+  assert second.get_state()['learning_seconds'] == 59
+  assert second.check_limits() == status_lib.LEARNING
+  clock.now += 2
+  assert second.check_limits() == status_lib.STOPPING

@@ -82,6 +82,7 @@ class ActorMonitor:
         'insert_wait_seconds': statistics.insert_wait_seconds,
         'policy_version': float(self._variable_client.learner_step),
         'policy_age_seconds': self._variable_client.age_seconds,
+        'resident_megabytes': metrics_lib.resident_megabytes(),
         **self._policy.metrics(),
         **self._update_rates(),
     }

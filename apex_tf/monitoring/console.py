@@ -110,7 +110,8 @@ class Console:
     text = (panel.starting_line(self._config, self._states())
             if status is None else panel.line(
                 status, self._config,
-                self._run_directory.status_age_seconds()))
+                self._run_directory.status_age_seconds(),
+                self._run_directory.read_restarts()))
     if text != self._shown:
       self._shown = text
       encoding = getattr(self._stream, 'encoding', None) or 'utf-8'
@@ -123,7 +124,8 @@ class Console:
     if status is None:
       return panel.render_starting(self._config, self._states(), logdir)
     return panel.render(status, self._config, logdir,
-                        self._run_directory.status_age_seconds())
+                        self._run_directory.status_age_seconds(),
+                        self._run_directory.read_restarts())
 
   def _show_panel(self, content: RenderableType) -> None:
     if self._live is None:

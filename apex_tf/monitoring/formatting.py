@@ -1,9 +1,12 @@
 """How numbers and names of a run are written for people to read."""
 
 import math
-from typing import Optional
+from typing import Dict, List, Optional
 
 from apex_tf import config as config_lib
+
+# Roles that are named as restarted; the rest is counted.
+_MAX_RESTARTED = 3
 
 
 def task_name(config: config_lib.Config) -> str:
@@ -95,3 +98,17 @@ def duration(seconds: float) -> str:
   if minutes:
     return f'{minutes} min {rest:02d} s' if rest else f'{minutes} min'
   return f'{rest} s'
+
+
+def restarts(counts: Optional[Dict[str, int]]) -> List[str]:
+  """At most one note: "actor 1 restarted 2x, replay restarted, 1 more".
+
+  Args:
+    counts: of each role that was started again.
+  """
+  often = sorted((counts or {}).items(), key=lambda item: -item[1])
+  notes = [f'{role.replace("_", " ")} restarted{f" {n}x" if n > 1 else ""}'
+           for role, n in often[:_MAX_RESTARTED]]
+  if len(often) > _MAX_RESTARTED:
+    notes.append(f'{len(often) - _MAX_RESTARTED} more')
+  return [', '.join(notes)] if notes else []

@@ -60,6 +60,9 @@ TABLE: Tuple[Metric, ...] = (
            'Emulator frames: of all actors, or of this one.'),
     Metric('inserts_per_second', (REPLAY,), 'transitions/s',
            'Transitions inserted by all actors.'),
+    Metric('resident_megabytes', (LEARNER, ACTOR, REPLAY, EVALUATOR), 'MB',
+           'Resident memory of its process, which all roles share where they '
+           'are threads.'),
     # Learning.
     Metric('loss', (LEARNER,), 'squared return',
            'Mean over the batch of weight * |TD|^2 / 2.'),
@@ -91,6 +94,9 @@ TABLE: Tuple[Metric, ...] = (
     Metric('batch_wait_share', (LEARNER,), '1',
            'Share of the last window that the learner waited for data; 0 is '
            'never, 1 is always.'),
+    Metric('stalls', (LEARNER,), 'stalls',
+           'Roles and sides of replay that have not got on for 30 s; '
+           '`status.json` and the log of the learner name them.'),
     # Priority write-back.
     Metric('priority_lag_steps', (LEARNER,), 'learner steps',
            'Learner steps between computing the oldest priority of the newest '

@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, Deque, Dict, Mapping, Tuple
 
 from acme.utils.loggers import base
+import psutil
 
 from apex_tf import agents
 from apex_tf.monitoring import metric_table
@@ -94,6 +95,11 @@ class MetricsLogger(base.Logger):
     except (TypeError, ValueError):
       pass
     raise ValueError(f'{name} is {value!r}, but must be a scalar')
+
+
+def resident_megabytes() -> float:
+  """Resident memory of this process in megabytes, 10^6 bytes."""
+  return psutil.Process().memory_info().rss / 1e6
 
 
 class RateWindow:

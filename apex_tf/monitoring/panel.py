@@ -15,6 +15,7 @@ from rich.text import Text
 
 from apex_tf import config as config_lib
 from apex_tf.monitoring import formatting as fmt
+from apex_tf.monitoring import stalls
 from apex_tf.monitoring import status as status_lib
 
 # A status older than this is said to be old: the learner writes one a second.
@@ -26,6 +27,7 @@ _BAR_WIDTH = 20
 _CURVE_WIDTH = 52
 _CURVE_HEIGHT = 4
 _MAX_ACTOR_ROWS = 4
+_MAX_STALL_NOTES = 4
 _RETURNS_WIDTH = 34
 _BLOCKS = ' ▁▂▃▄▅▆▇█'
 _PHASE_STYLES = {
@@ -38,7 +40,8 @@ _PHASE_STYLES = {
 
 
 def render(status: status_lib.RunStatus, config: config_lib.Config,
-           logdir: str = '', age_seconds: float = 0.0) -> RenderableType:
+           logdir: str = '', age_seconds: float = 0.0,
+           restarts: Optional[Dict[str, int]] = None) -> RenderableType:
   """The panel, whole at 80 columns.
 
   Args:
@@ -46,6 +49,7 @@ def render(status: status_lib.RunStatus, config: config_lib.Config,
     config: of the run.
     logdir: of TensorBoard's event files; "" leaves its line out.
     age_seconds: since the status was written.
+    restarts: of each role that was started again.
   """
   rows = Table.grid(padding=(0, 2))
   rows.add_column(style='bold', width=9, no_wrap=True)
@@ -62,7 +66,7 @@ def render(status: status_lib.RunStatus, config: config_lib.Config,
   curve = _curve_lines(status.evaluations)
   if curve:
     parts.append(curve)
-  notes = _notes(status, age_seconds)
+  notes = _notes(status, age_seconds, restarts)
   if notes:
     parts.append(notes)
   return _frame(config, Group(*parts), _header(status, config), logdir)
@@ -87,7 +91,8 @@ def starting_line(config: config_lib.Config, states: Dict[str, str]) -> str:
 
 
 def line(status: status_lib.RunStatus, config: config_lib.Config,
-         age_seconds: float = 0.0) -> str:
+         age_seconds: float = 0.0,
+         restarts: Optional[Dict[str, int]] = None) -> str:
   """The status in one line, for a log; arguments as of `render`."""
   phase = status.phase
   if status.stop_reason and phase != status_lib.DONE:
@@ -101,33 +106,16 @@ def line(status: status_lib.RunStatus, config: config_lib.Config,
       f'replay {fmt.count(status.replay.size)} of '
       f'{fmt.count(_replay_goal(status))}',
   ]
-  waiting = waiting_message(status)
-  if waiting:
-    parts.append(waiting)
+  parts += _stall_notes(status)
   if status.learner_steps:
     parts.append(f'loss {status.loss:.3g}')
   last = _last(status.evaluations)
   if last is not None:
     parts.append(f'evaluation {fmt.mean_and_std(last.mean, last.std)} '
                  f'(step {fmt.count(last.learner_step)})')
+  parts += fmt.restarts(restarts)
   parts += _stale_note(status, age_seconds)
   return f'{fmt.task_name(config)}: ' + ', '.join(parts)
-
-
-def waiting_message(status: status_lib.RunStatus) -> str:
-  """Who waits at replay, for how long and why; "" if that is not news."""
-  replay = status.replay
-  if not replay.waiting_side or replay.waiting_seconds < WAITING_SECONDS:
-    return ''
-  verb = 'has' if replay.waiting_side == 'learner' else 'have'
-  who = (f'{replay.waiting_side} {verb} waited '
-         f'{fmt.duration(replay.waiting_seconds)}')
-  if replay.size < replay.min_size:
-    return (f'{who}: replay {fmt.count(replay.size)} of '
-            f'{fmt.count(replay.min_size)} items')
-  if not replay.samples_per_insert:
-    return who
-  return f'{who}: {replay.samples_per_insert:.2f} samples per insert'
 
 
 def blocks(evaluations: Sequence[status_lib.Evaluation], width: int,
@@ -292,11 +280,24 @@ def _curve_lines(
   return text
 
 
-def _notes(status: status_lib.RunStatus, age_seconds: float) -> Optional[Text]:
-  waiting = waiting_message(status)
-  notes = [waiting] if waiting else []
-  notes += _stale_note(status, age_seconds)
+def _notes(status: status_lib.RunStatus, age_seconds: float,
+           restarts: Optional[Dict[str, int]]) -> Optional[Text]:
+  notes = [*_stall_notes(status), *fmt.restarts(restarts),
+           *_stale_note(status, age_seconds)]
   return Text('\n'.join(notes), 'yellow') if notes else None
+
+
+def _stall_notes(status: status_lib.RunStatus) -> List[str]:
+  """Who does not get on, or has begun to wait at replay."""
+  notes = list(status.stalls)
+  waiting = stalls.waiting_message(status.replay)
+  if waiting and waiting not in notes and (
+      status.replay.waiting_seconds >= WAITING_SECONDS):
+    notes.insert(0, waiting)
+  if len(notes) > _MAX_STALL_NOTES:
+    rest = len(notes) - _MAX_STALL_NOTES
+    notes[_MAX_STALL_NOTES:] = [f'{rest} more']
+  return notes
 
 
 def _stale_note(status: status_lib.RunStatus, age_seconds: float) -> List[str]:

@@ -2,7 +2,8 @@
 
 Launchpad says that a node has failed, not which one, nor why. So each role
 writes its own record, and a process that could not, because it was killed, is
-known by a record that says "running" of a process that no longer exists.
+known by a record that says "running" of a process that no longer exists. Where
+a supervisor is to start it again, the supervisor writes that down meanwhile.
 """
 
 import dataclasses
@@ -13,8 +14,13 @@ import time
 from typing import Optional
 
 RUNNING = 'running'
+# It has died, and its supervisor is about to start it again.
+RESTARTING = 'restarting'
 STOPPED = 'stopped'
 FAILED = 'failed'
+
+# Of the environment of a role that is supervised: how often it has died.
+RESTARTS_VARIABLE = 'APEX_TF_RESTARTS'
 
 VANISHED_REASON = 'the process ended without a word (killed?)'
 
@@ -25,13 +31,15 @@ class RoleRecord:
 
   Attributes:
     role: such as "learner" or "actor_3".
-    state: `RUNNING`, `STOPPED` or `FAILED`.
-    reason: why it failed, otherwise "".
-    pid: of its process; all roles of `local_mt` share one.
+    state: `RUNNING`, `RESTARTING`, `STOPPED` or `FAILED`.
+    reason: why it failed or is started again, otherwise "".
+    pid: of the process that wrote this: the role's own, which all roles of
+      `local_mt` share, or its supervisor's.
     process_start: when that process was started, in clock ticks since boot:
       tells it from a later process of the same pid.
     host: on which its pid means something.
     time: of this record, in seconds since the epoch.
+    restarts: how often its supervisor has started it again, in this launch.
   """
   role: str
   state: str
@@ -40,21 +48,23 @@ class RoleRecord:
   process_start: int
   host: str
   time: float
+  restarts: int = 0
 
   @classmethod
   def of_this_process(cls, role: str, state: str, reason: str) -> 'RoleRecord':
     pid = os.getpid()
     return cls(role, state, reason, pid, _process_start(pid) or 0,
-               socket.gethostname(), time.time())
+               socket.gethostname(), time.time(),
+               int(os.environ.get(RESTARTS_VARIABLE, '0')))
 
   def alive(self) -> bool:
-    """Whether it runs, as far as this host can tell."""
-    return (self.state == RUNNING and self._is_here() and
+    """Whether it runs, or is about to, as far as this host can tell."""
+    return (self.state in (RUNNING, RESTARTING) and self._is_here() and
             _process_start(self.pid) == self.process_start)
 
   def vanished(self) -> bool:
     """Whether it should run on this host, but its process is gone."""
-    return (self.state == RUNNING and self._is_here() and
+    return (self.state in (RUNNING, RESTARTING) and self._is_here() and
             _process_start(self.pid) != self.process_start)
 
   def to_json(self) -> str:
@@ -79,6 +89,33 @@ class RoleFailure:
     """One line: "actor_1 failed: ValueError: no such rom (log: ...)"."""
     reason = ' '.join(self.reason.split())
     return f'{self.role} failed: {reason} (log: {self.log_file})'
+
+
+def file_name(role: str) -> str:
+  """Of a role's record."""
+  return f'{role}.json'
+
+
+def read(path: str) -> Optional[RoleRecord]:
+  """A record from its file, or None where there is none that can be read."""
+  try:
+    with open(path, encoding='utf-8') as file:
+      return RoleRecord.from_json(file.read())
+  except (OSError, ValueError, TypeError):
+    return None
+
+
+def write(path: str, record: RoleRecord) -> None:
+  """Replaces the file of a record whole, by one process at a time.
+
+  Raises:
+    OSError: it could not be written; what was there is left.
+  """
+  temporary = f'{path}.new'
+  descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+  with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
+    file.write(record.to_json())
+  os.replace(temporary, path)
 
 
 def _process_start(pid: int) -> Optional[int]:

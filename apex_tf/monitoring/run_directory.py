@@ -6,7 +6,10 @@
     learning_curve.png   evaluator return against agent steps and minutes
     policy.npz           the last policy published, each minute and at the end
     evaluation.json      what `launch.evaluate` last measured of that policy
+    checkpoints/learner/ the last three of the learner, by learner step
+    failures/            batches that gave a loss or gradient that is not finite
     logs/<group>/<index> output of each role's process
+    logs/previous_<n>/   the same, and more, of launches before it was resumed
     tensorboard/<role>/  event files of each role
     roles/<role>.json    whether each role runs, has stopped or has failed
 
@@ -17,14 +20,15 @@ import json
 import os
 import tempfile
 import time
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from apex_tf import config as config_lib
+from apex_tf.monitoring import directory_checks
+from apex_tf.monitoring import previous
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import status as status_lib
 
-RESUME_CHOICES = ('auto', 'never')
-
+RESUME_CHOICES = directory_checks.RESUME_CHOICES
 
 # The role name of the process that starts all others.
 LAUNCHER = 'launcher'
@@ -63,6 +67,8 @@ class RunDirectory:
     self.path = _resolve(path)
     # Where `prepare` has moved a run that was here.
     self.moved_aside: Optional[str] = None
+    # Whether `prepare` has found a run here that goes on.
+    self.resumed = False
 
   @property
   def config_file(self) -> str:
@@ -89,6 +95,16 @@ class RunDirectory:
     return self._join('evaluation.json')
 
   @property
+  def learner_checkpoints_directory(self) -> str:
+    """See `checkpointing.LearnerCheckpointer`."""
+    return self._join(os.path.join('checkpoints', 'learner'))
+
+  @property
+  def failures_directory(self) -> str:
+    """See `non_finite.save_batch`."""
+    return self._join('failures')
+
+  @property
   def logs_directory(self) -> str:
     """What `LAUNCHPAD_LOGGING_DIR` is to be."""
     return self._join('logs')
@@ -99,8 +115,18 @@ class RunDirectory:
     return self._join('tensorboard')
 
   @property
+  def holds_run(self) -> bool:
+    """Whether a run has begun here."""
+    return os.path.lexists(self.config_file)
+
+  @property
   def roles_directory(self) -> str:
     return self._join('roles')
+
+  @property
+  def parts(self) -> Sequence[str]:
+    """The directories that every run has."""
+    return (self.logs_directory, self.tensorboard_root, self.roles_directory)
 
   def tensorboard_directory(self, role: str) -> str:
     """Of the event files of one role, such as "actor_3"."""
@@ -193,6 +219,11 @@ class RunDirectory:
         records[record.role] = record
     return records
 
+  def read_restarts(self) -> Dict[str, int]:
+    """How often each role was started again; without those that were not."""
+    return {role: record.restarts
+            for role, record in self.read_roles().items() if record.restarts}
+
   def find_failures(self) -> List[role_records.RoleFailure]:
     """Every role that has failed, the likeliest cause first.
 
@@ -229,7 +260,8 @@ def check(path: str, resume: str) -> None:
 
   Args:
     path: of the run directory, existing or not.
-    resume: "auto", or "never" to move aside a run that is there.
+    resume: "auto" to go on with a run that is there, "must" to refuse a
+      directory without one, "never" to move aside a run that is there.
 
   Raises:
     ValueError: names `workdir` or `resume`, its value and what is allowed.
@@ -239,37 +271,22 @@ def check(path: str, resume: str) -> None:
                      f'{", ".join(RESUME_CHOICES)}')
   if not path:
     raise ValueError("workdir is '', but must be the path of a directory")
-  directory = RunDirectory(path)
-  try:
-    os.lstat(directory.path)
-  except FileNotFoundError:
-    _check_writable(path, _nearest_existing(os.path.dirname(directory.path)))
-    return
-  except (OSError, ValueError) as error:  # Such as a name that is too long.
-    raise _error(path, f'the path of a directory ({error})') from error
-  if not os.path.isdir(directory.path):
-    raise _error(path, 'a directory, not a file')
-  if os.path.lexists(directory.config_file):
-    _check_run(path, directory, resume)
-  elif not os.access(directory.path, os.R_OK | os.X_OK, effective_ids=True):
-    raise _error(path, 'a directory that may be read')
-  elif os.listdir(directory.path):
-    raise _error(path, 'new or empty: it holds files that are not of a run')
-  else:
-    _check_writable(path, directory.path)
+  directory_checks.check(path, RunDirectory(path), resume)
 
 
-def prepare(path: str, resume: str) -> RunDirectory:
-  """Makes an empty run directory.
+def prepare(path: str, resume: str, has_checkpoint: bool = False
+           ) -> RunDirectory:
+  """Makes a run directory, or makes one ready for its run to go on.
 
   Args:
     path: of the run directory; parents are made where they are missing.
-    resume: "auto", or "never" to move a run that is there to `<path>.1`, or
+    resume: as in `check`; "never" moves a run that is there to `<path>.1`, or
       `.2` and so on, the first that is free.
+    has_checkpoint: whether a run that is there goes on counting where it was.
 
   Returns:
-    The directory, of mode 0700 unless it was there and empty; `moved_aside`
-    is where an old run went, or None.
+    The directory, of mode 0700 unless it was there; `resumed` says whether it
+    holds a run that goes on, and `moved_aside` where an old run went, or None.
 
   Raises:
     ValueError: as `check`, before anything is written.
@@ -277,45 +294,24 @@ def prepare(path: str, resume: str) -> RunDirectory:
   check(path, resume)
   directory = RunDirectory(path)
   try:
-    if os.path.lexists(directory.config_file):
+    if directory.holds_run and resume != 'never':
+      directory.resumed = True
+      previous.set_aside(directory, has_checkpoint)
+      return directory
+    if directory.holds_run:
       directory.moved_aside = _first_free(directory.path)
       os.rename(directory.path, directory.moved_aside)
     os.makedirs(os.path.dirname(directory.path), exist_ok=True)
     if not os.path.isdir(directory.path):
       os.mkdir(directory.path, mode=0o700)
-    for part in (directory.logs_directory, directory.tensorboard_root,
-                 directory.roles_directory):
+    elif os.listdir(directory.path):
+      previous.clear_unbegun(directory)
+    for part in directory.parts:
       os.mkdir(part, mode=0o700)
   except OSError as error:  # What access() does not tell: a full disk, a race.
-    raise _error(path, f'a directory that can be made ({error})') from error
+    raise directory_checks.error(
+        path, f'a directory that can be made ({error})') from error
   return directory
-
-
-def _check_run(path: str, directory: RunDirectory, resume: str) -> None:
-  """Checks a directory that holds a run."""
-  if resume == 'auto':
-    raise ValueError(
-        f'workdir is {path!r}, which already holds a run; choose another, or '
-        'use --resume=never to move it aside')
-  alive = [r for r in directory.read_roles().values() if r.alive()]
-  if alive:
-    who = ', '.join(f'{r.role} is process {r.pid}' for r in alive[:3])
-    raise _error(path, f'of a run that has ended: this one goes on ({who})')
-  _check_writable(path, os.path.dirname(directory.path))
-
-
-def _check_writable(path: str, directory: str) -> None:
-  """Checks that files can be made in a directory that exists."""
-  if not os.path.isdir(directory):
-    raise _error(path, f'in a directory, but {directory} is a file')
-  if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
-    raise _error(path, f'writable, but {directory} is not')
-
-
-def _nearest_existing(path: str) -> str:
-  while not os.path.lexists(path):
-    path = os.path.dirname(path)
-  return path
 
 
 def _first_free(path: str) -> str:
@@ -328,7 +324,3 @@ def _first_free(path: str) -> str:
 def _resolve(path: str) -> str:
   # The shell does not expand the tilde of --workdir=~/runs.
   return os.path.abspath(os.path.expanduser(path))
-
-
-def _error(path: str, allowed: str) -> ValueError:
-  return ValueError(f'workdir is {path!r}, but must be {allowed}')

@@ -124,8 +124,10 @@ class RunStatus:
     phase: one of `PHASES`.
     stop_reason: "" while it runs; then the name of the limit in `config.run`
       that ended it ("target_return", "max_minutes", ...), or "interrupted".
-    wall_seconds: since the learner's start.
-    learning_seconds: since the first learner step; 0 before it.
+    wall_seconds: since the run's start, without the time in which it had no
+      learner's process.
+    learning_seconds: since the first learner step; 0 before it. Of a resumed
+      run, without the time from a resume to the first step after it.
     learner_steps: gradient steps.
     agent_steps: of all actors, past and present.
     environment_frames: likewise.
@@ -136,9 +138,12 @@ class RunStatus:
       `agent_steps_per_second`, `frames_per_second`.
     loss: of the newest learner step.
     replay: the table.
-    actors: newest report of each actor, by its index as a string.
+    actors: newest report of each actor that has reported since the learner's
+      process was started, by its index as a string.
     evaluations: oldest first; of a long run only some, with the best and the
       newest among them. TensorBoard has all.
+    stalls: one line for each role that has not got on for 30 s; see
+      `stalls.StallWatch`.
   """
   phase: str = FILLING
   stop_reason: str = ''
@@ -154,6 +159,7 @@ class RunStatus:
   replay: ReplayStatus = dataclasses.field(default_factory=ReplayStatus)
   actors: Dict[str, ActorReport] = dataclasses.field(default_factory=dict)
   evaluations: List[Evaluation] = dataclasses.field(default_factory=list)
+  stalls: List[str] = dataclasses.field(default_factory=list)
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self), indent=1)

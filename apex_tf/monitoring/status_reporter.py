@@ -2,6 +2,9 @@
 
 import threading
 import time
+from typing import List, Optional
+
+from absl import logging
 
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
@@ -9,6 +12,7 @@ from apex_tf import learner as learner_lib
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import stalls as stalls_lib
 from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import monitor as monitor_lib
 
@@ -22,12 +26,25 @@ class StatusReporter:
                directory: run_directory.RunDirectory,
                coordinator: coordinator_lib.Coordinator,
                learner: learner_lib.Learner,
-               monitor: monitor_lib.ReplayMonitor):
+               monitor: monitor_lib.ReplayMonitor,
+               stall_watch: Optional[stalls_lib.StallWatch] = None):
+    """Initializes a reporter that has written nothing.
+
+    Args:
+      config: of the run.
+      directory: of the run.
+      coordinator: of the run.
+      learner: of the run.
+      monitor: of the run's replay.
+      stall_watch: hears the roles; None where all is done in turn, by one
+        thread that could not tell of its own stall.
+    """
     self._config = config
     self._directory = directory
     self._coordinator = coordinator
     self._learner = learner
     self._monitor = monitor
+    self._stall_watch = stall_watch
     self._replay = status_lib.ReplayStatus(
         min_size=config.replay.min_size, capacity=config.replay.capacity)
     self._rates = metrics_lib.Rates()
@@ -49,9 +66,9 @@ class StatusReporter:
     with self._lock:
       if not self._closed:
         self._replay = replay or self._replay
-        self._write()
+        self._write(replay is not None)
 
-  def _write(self) -> None:
+  def _write(self, replay_answers: bool) -> None:
     metrics = self._learner.metrics()
     status = self._coordinator.status()
     status.loss = metrics.get('loss', 0.0)
@@ -71,10 +88,13 @@ class StatusReporter:
     if status.actors:
       metrics['policy_age_steps'] = status.learner_steps - min(
           report.learner_step for report in status.actors.values())
+    status.stalls = self._find_stalls(status, replay_answers)
+    metrics['stalls'] = len(status.stalls)
     self._directory.write_status(status)
     now = time.monotonic()
-    if status.learner_steps and now - self._logged_at >= (
-        self._config.run.metrics_period_seconds):
+    if now - self._logged_at < self._config.run.metrics_period_seconds:
+      return
+    if status.learner_steps:
       self._logged_at = now
       self._logger.write({
           'step': status.learner_steps,
@@ -82,13 +102,29 @@ class StatusReporter:
           'agent_steps': status.agent_steps,
           'environment_frames': status.environment_frames,
           'episodes': status.episodes,
+          'resident_megabytes': metrics_lib.resident_megabytes(),
           **status.rates,
           **metrics,
       })
+    elif status.stalls:  # Of learning, there is nothing to say yet.
+      self._logged_at = now
+      self._logger.write({'step': 0, 'stalls': metrics['stalls']})
+
+  def _find_stalls(self, status: status_lib.RunStatus,
+                   replay_answers: bool) -> List[str]:
+    """One line for each stall; the log says when it begins and ends."""
+    if self._stall_watch is None:
+      return []
+    stalls = self._stall_watch.update(status, replay_answers)
+    for line in stalls.begun:
+      logging.warning('Stall: %s.', line)
+    for line in stalls.ended:
+      logging.info('Over: %s.', line)
+    return stalls.now
 
   def close(self) -> None:
     """Writes for the last time, with the replay as it was last seen."""
     with self._lock:
-      self._write()
+      self._write(replay_answers=True)
       self._closed = True
       self._logger.close()

@@ -17,13 +17,14 @@ _DISTRIBUTIONS = (
     'mujoco')
 
 
-def summarize(status: status_lib.RunStatus,
-              config: config_lib.Config) -> Dict[str, Any]:
+def summarize(status: status_lib.RunStatus, config: config_lib.Config,
+              restarts: Optional[Dict[str, int]] = None) -> Dict[str, Any]:
   """The result of a run as strict JSON data.
 
   Args:
     status: of the run when it ended.
     config: of the run.
+    restarts: of each role that was started again.
 
   Returns:
     What the keys say; what is not known or not finite is None. `final_*`,
@@ -64,6 +65,7 @@ def summarize(status: status_lib.RunStatus,
                                        status.wall_seconds),
       'frames_per_second': _ratio(status.environment_frames,
                                   status.wall_seconds),
+      'restarts': restarts or {},
       'versions': versions(),
   }
   return {key: _strict(value) for key, value in summary.items()}

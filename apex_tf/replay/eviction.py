@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import threading
-from typing import Deque, NamedTuple, Optional
+from typing import Any, Deque, Dict, NamedTuple, Optional
 
 import numpy as np
 import reverb
@@ -83,7 +83,7 @@ def draw_without_replacement(log_weights: np.ndarray, count: int,
 
 @dataclasses.dataclass
 class EvictionStatistics:
-  """Counts since the evictor was made.
+  """Counts since the run's start.
 
   Attributes:
     evicted: transitions whose removal the table confirmed; the few that it
@@ -184,6 +184,20 @@ class PrioritizedEvictor:
     """Ends the thread."""
     if self._task is not None:
       self._task.stop()
+
+  def get_state(self) -> Dict[str, Any]:
+    """Count and random state, for JSON.
+
+    The pool is not part of it: it fills again from what is sampled.
+    """
+    generator = self._rng.bit_generator
+    with generator.lock:  # The thread may be drawing.
+      return {'evicted': self.statistics.evicted, 'generator': generator.state}
+
+  def set_state(self, state: Dict[str, Any]) -> None:
+    """Goes on from a state that `get_state` returned; before `start`."""
+    self.statistics.evicted = state['evicted']
+    self._rng.bit_generator.state = state['generator']
 
   def observe(self, keys: np.ndarray, probabilities: np.ndarray,
               priorities: np.ndarray) -> None:

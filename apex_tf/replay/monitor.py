@@ -1,8 +1,10 @@
 """What the table says of itself."""
 
+import threading
 import time
 from typing import Optional
 
+from absl import logging
 import reverb
 
 from apex_tf import config as config_lib
@@ -11,6 +13,31 @@ from apex_tf.replay import layout
 
 # Fewer inserts since learning began make no ratio.
 _MIN_LEARNING_INSERTS = 1000
+
+
+def wait_until_it_answers(client: reverb.Client, stop: threading.Event) -> bool:
+  """Waits for a server that is not there yet, or is just started again.
+
+  A writer that is made meanwhile would raise an error after three seconds.
+
+  Args:
+    client: of the replay server.
+    stop: ends the wait.
+
+  Returns:
+    Whether it answers.
+  """
+  waiting = False
+  while not stop.is_set():
+    try:
+      client.server_info(timeout=1)
+      return True
+    except (reverb.DeadlineExceededError, RuntimeError) as error:
+      if not waiting:
+        logging.warning('Replay does not answer: %s (waiting)', error)
+      waiting = True
+      stop.wait(0.2)
+  return False
 
 
 class ReplayMonitor:

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import threading
-from typing import Optional
+from typing import Dict, Optional
 
 from absl import logging
 import numpy as np
@@ -14,7 +14,7 @@ from apex_tf.replay import layout
 
 @dataclasses.dataclass
 class PriorityStatistics:
-  """Counts since the writer was made.
+  """Counts since the run's start.
 
   Attributes:
     written: priorities sent to the table.
@@ -100,6 +100,16 @@ class PriorityWriter:
     with self._condition:
       self.statistics.written += len(updates)
       self.statistics.lag_steps = self._learner_step - (since or 0)
+
+  def get_state(self) -> Dict[str, int]:
+    """The counts, for JSON; what is queued is not part of it."""
+    with self._condition:
+      return dataclasses.asdict(self.statistics)
+
+  def set_state(self, state: Dict[str, int]) -> None:
+    """Counts on from a state that `get_state` returned."""
+    with self._condition:
+      self.statistics = PriorityStatistics(**state)
 
   def stop(self) -> None:
     """Ends the thread; what is still queued is dropped."""

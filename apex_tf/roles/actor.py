@@ -14,6 +14,7 @@ from apex_tf.monitoring import actor_monitor
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
+from apex_tf.replay import monitor as replay_monitor
 from apex_tf.roles import learner_client
 
 _REPORT_PERIOD_SECONDS = 1.0
@@ -40,8 +41,11 @@ def run_actor(config: config_lib.Config,
   variable_client = builder.make_variable_client(learner, policy)
   if not variable_client.update_and_wait(stop):
     return
+  replay = reverb.Client(replay_address)
+  if not replay_monitor.wait_until_it_answers(replay, stop):
+    return
   run_over = threading.Event()
-  adder = builder.make_adder(reverb.Client(replay_address), run_over)
+  adder = builder.make_adder(replay, run_over)
   actor = builder.make_actor(policy, variable_client, adder)
   loop = environment_loop.EnvironmentLoop(
       environment, actor, config.environment.reward_clip)
@@ -52,7 +56,8 @@ def run_actor(config: config_lib.Config,
 
   def report() -> None:
     phase = learner.report_actor(index, monitor.report())
-    if phase not in (status_lib.FILLING, status_lib.LEARNING):
+    # Until its last step is saved, a learner that dies has to learn on.
+    if phase in (status_lib.FINAL_EVALUATION, status_lib.DONE):
       run_over.set()
 
   def watch() -> None:

@@ -31,6 +31,7 @@ def write_metrics(logger: metrics_lib.MetricsLogger,
       'evaluation_episodes': len(evaluation.returns),
       'evaluation_seconds': seconds,
       'broken_episodes': evaluation.broken_episodes,
+      'resident_megabytes': metrics_lib.resident_megabytes(),
   }
   if evaluation.human_normalized is not None:
     metrics['human_normalized_score'] = evaluation.human_normalized

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, List, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from absl import logging
 from acme import core
@@ -11,16 +11,21 @@ import reverb
 
 from apex_tf import background
 from apex_tf import builder as builder_lib
+from apex_tf import checkpointing
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import learner as learner_lib
+from apex_tf import non_finite
+from apex_tf import ports
 from apex_tf import saved_policy
 from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import stalls as stalls_lib
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import status_reporter
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import monitor as monitor_lib
 
+_LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
 # Over `evaluator.max_seconds`, what a final evaluation may take to begin.
 _FINAL_EVALUATION_GRACE_SECONDS = 30.0
 
@@ -33,9 +38,18 @@ class LearnerService(core.VariableSource):
   """
 
   def __init__(self, learner: learner_lib.Learner,
-               coordinator: coordinator_lib.Coordinator):
+               coordinator: coordinator_lib.Coordinator,
+               heard: Callable[[str], None] = lambda role: None):
+    """Initializes a service.
+
+    Args:
+      learner: has the variables.
+      coordinator: takes the reports.
+      heard: is told the name of each actor and evaluator that calls.
+    """
     self._learner = learner
     self._coordinator = coordinator
+    self._heard = heard
 
   def get_variables(self, names: Sequence[str]) -> List[Any]:
     """See `Learner.get_variables`."""
@@ -50,11 +64,13 @@ class LearnerService(core.VariableSource):
     return self._coordinator.get_counts()
 
   def get_phase(self) -> str:
-    """See `Coordinator.get_phase`."""
+    """See `Coordinator.get_phase`; for the evaluator."""
+    self._heard('evaluator')
     return self._coordinator.get_phase()
 
   def report_actor(self, index: int, report: Any) -> str:
     """See `Coordinator.report_actor`."""
+    self._heard(f'actor_{index}')
     return self._coordinator.report_actor(index, report)
 
   def report_evaluation(self, evaluation: Any) -> str:
@@ -83,76 +99,161 @@ def publish_last(learner: learner_lib.Learner,
     learner.publish()
 
 
+class _LearnerProcess:
+  """The parts of the process, and their order of work.
+
+  Its methods are called one after the other, in the order that they have here.
+  """
+
+  def __init__(self, config: config_lib.Config,
+               directory: run_directory.RunDirectory, replay_address: str,
+               stop: threading.Event):
+    """Builds what learns, at step 0; arguments as of `run_learner`."""
+    builder = builder_lib.Builder(config)
+    self._config = config
+    self._directory = directory
+    self._stop = stop
+    self._learning_over = threading.Event()
+    self._coordinator = coordinator_lib.Coordinator(config.run)
+    client = reverb.Client(replay_address)
+    self._priority_writer = builder.make_priority_writer(client)
+    self._evictor = builder.make_evictor(client)
+    self._learner = builder.make_learner(
+        dataset_lib.BatchFetcher(
+            lambda: builder.make_dataset(replay_address), self._learning_over),
+        self._priority_writer, self._evictor)
+    self._checkpointer = checkpointing.LearnerCheckpointer(
+        directory.learner_checkpoints_directory, self._learner,
+        self._coordinator,
+        period_seconds=60 * config.learner.checkpoint_minutes)
+    self._policy_saver = saved_policy.PolicySaver(
+        self._learner, directory.policy_file)
+    self._stall_watch = stalls_lib.StallWatch(config.actor.num_actors)
+    self._reporter = status_reporter.StatusReporter(
+        config, directory, self._coordinator, self._learner,
+        monitor_lib.ReplayMonitor(reverb.Client(replay_address), config.replay),
+        self._stall_watch)
+    self._tasks: List[background.PeriodicTask] = []
+    self._server: Optional[courier.Server] = None
+
+  def restore(self) -> None:
+    """Goes on from the newest checkpoint, if there is one.
+
+    Raises:
+      ValueError: see `LearnerCheckpointer.restore`.
+    """
+    if self._checkpointer.restore() is None:
+      logging.info('There is no checkpoint: the learner begins at step 0.')
+
+  def start(self, address: str) -> None:
+    """Serves the other roles, and starts what works in threads.
+
+    Raises:
+      OSError: the port remains taken.
+    """
+    port = int(address.rsplit(':', 1)[1])
+    ports.wait_until_free(port, self._stop)
+    service = LearnerService(self._learner, self._coordinator,
+                             self._stall_watch.heard)
+    self._server = courier.Server(port=port)
+    for method in LearnerService.METHODS:
+      self._server.Bind(method, getattr(service, method))
+    self._server.Start()
+    logging.info('Learner serves variables at %s.', address)
+    self._priority_writer.start()
+    if self._evictor is not None:
+      self._evictor.start()
+    self._tasks = [
+        background.PeriodicTask(self._watch, 0.2, 'limit_watcher'),
+        background.PeriodicTask(self._reporter.write, 1.0, 'status_reporter'),
+        # A run that is killed leaves a policy too.
+        background.PeriodicTask(
+            self._policy_saver.save, saved_policy.SAVE_PERIOD_SECONDS,
+            'policy_saver'),
+    ]
+
+  def learn(self) -> None:
+    """Learns until a limit is reached; saves what has been learned.
+
+    Raises:
+      NonFiniteError: see `Learner.step`; says where the batch is saved.
+    """
+    learner = self._learner
+    try:
+      phase = self._coordinator.check_limits()
+      while phase in _LEARNING_PHASES and not self._learning_over.is_set():
+        learner.step()
+        phase = self._coordinator.report_learner(learner.num_steps)
+        self._checkpointer.save_if_due()
+    except StopIteration:
+      pass
+    except non_finite.NonFiniteError as error:
+      raise non_finite.save_batch(
+          self._directory.failures_directory, error) from None
+    publish_last(learner, self._coordinator)
+    self._policy_saver.save()
+    self._checkpointer.save()
+    self._coordinator.begin_final_evaluation()
+    logging.info('Learning is over after %d steps.', learner.num_steps)
+
+  def wait_for_final_evaluation(self) -> None:
+    """Waits until the run is over, and tells the others that it is."""
+    deadline = time.monotonic() + self._config.evaluator.max_seconds + (
+        _FINAL_EVALUATION_GRACE_SECONDS)
+    while not self._stop.wait(0.1) and time.monotonic() < deadline and (
+        self._coordinator.get_phase() != status_lib.DONE):
+      pass
+    if self._stop.is_set():
+      return  # If this process alone was to stop, the next one goes on.
+    self._checkpointer.save()  # With the final evaluation.
+    self._coordinator.finish()
+    # The others learn from the phase that the run is over.
+    self._stop.wait(2.0)
+
+  def close(self) -> None:
+    """Ends every thread, also after an error."""
+    self._learning_over.set()
+    for task in self._tasks:
+      task.stop()
+    self._reporter.close()
+    self._priority_writer.stop()
+    if self._evictor is not None:
+      self._evictor.stop()
+    if self._server is not None:
+      self._server.Stop()
+
+  def _watch(self) -> None:
+    if self._stop.is_set() or (
+        self._coordinator.check_limits() not in _LEARNING_PHASES):
+      self._learning_over.set()
+
+
 def run_learner(config: config_lib.Config,
                 directory: run_directory.RunDirectory, replay_address: str,
                 address: str, stop: threading.Event) -> None:
   """Learns until a limit is reached, then waits for the final evaluation.
 
+  It goes on from the newest checkpoint in the directory. A limit that is
+  already reached there ends the run at once.
+
   Args:
     config: of the run.
-    directory: of the run; the status file, TensorBoard logs and the policy go
-      there.
+    directory: of the run; the status file, TensorBoard logs, the policy and
+      the checkpoints go there.
     replay_address: `host:port` of the replay server.
     address: `host:port` on which the other roles reach `LearnerService`.
     stop: ends the process early.
+
+  Raises:
+    NonFiniteError: a loss or a gradient is not finite.
+    OSError: the port of `address` remains taken.
+    ValueError: the checkpoint is of another configuration.
   """
-  builder = builder_lib.Builder(config)
-  coordinator = coordinator_lib.Coordinator(config.run)
-  learning_over = threading.Event()
-  client = reverb.Client(replay_address)
-  priority_writer = builder.make_priority_writer(client)
-  priority_writer.start()
-  evictor = builder.make_evictor(client)
-  if evictor is not None:
-    evictor.start()
-  batches = dataset_lib.BatchFetcher(
-      lambda: builder.make_dataset(replay_address), learning_over)
-  learner = builder.make_learner(batches, priority_writer, evictor)
-  service = LearnerService(learner, coordinator)
-  server = courier.Server(port=int(address.rsplit(':', 1)[1]))
-  for method in LearnerService.METHODS:
-    server.Bind(method, getattr(service, method))
-  server.Start()
-  logging.info('Learner serves variables at %s.', address)
-
-  def watch() -> None:
-    if stop.is_set() or coordinator.check_limits() not in (
-        status_lib.FILLING, status_lib.LEARNING):
-      learning_over.set()
-
-  reporter = status_reporter.StatusReporter(
-      config, directory, coordinator, learner,
-      monitor_lib.ReplayMonitor(reverb.Client(replay_address), config.replay))
-  watcher = background.PeriodicTask(watch, 0.2, 'limit_watcher')
-  status_task = background.PeriodicTask(reporter.write, 1.0, 'status_reporter')
-  saver = saved_policy.PolicySaver(learner, directory.policy_file)
-  # A run that is killed leaves a policy too.
-  save_task = background.PeriodicTask(
-      saver.save, saved_policy.SAVE_PERIOD_SECONDS, 'policy_saver')
+  process = _LearnerProcess(config, directory, replay_address, stop)
   try:
-    while not learning_over.is_set():
-      learner.step()
-      if coordinator.report_learner(learner.num_steps) != status_lib.LEARNING:
-        break
-  except StopIteration:
-    pass
-  publish_last(learner, coordinator)
-  saver.save()
-  coordinator.begin_final_evaluation()
-  logging.info('Learning is over after %d steps.', learner.num_steps)
-  deadline = time.monotonic() + config.evaluator.max_seconds + (
-      _FINAL_EVALUATION_GRACE_SECONDS)
-  while not stop.wait(0.1) and time.monotonic() < deadline and (
-      coordinator.get_phase() != status_lib.DONE):
-    pass
-  coordinator.finish()
-  reporter.close()
-  watcher.stop()
-  status_task.stop()
-  save_task.stop()
-  priority_writer.stop()
-  if evictor is not None:
-    evictor.stop()
-  # The others learn from the phase that the run is over.
-  stop.wait(2.0)
-  server.Stop()
+    process.restore()
+    process.start(address)
+    process.learn()
+    process.wait_for_final_evaluation()
+  finally:
+    process.close()

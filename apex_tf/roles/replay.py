@@ -7,6 +7,7 @@ import reverb
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
+from apex_tf import ports
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
@@ -32,6 +33,7 @@ def run_replay(config: config_lib.Config,
   """
   builder = builder_lib.Builder(config)
   port = int(address.rsplit(':', 1)[1])
+  ports.wait_until_free(port, stop)
   server = reverb.Server(builder.make_replay_tables(), port=port)
   logging.info('Replay serves at %s.', address)
   logger = metrics_lib.MetricsLogger(
@@ -53,6 +55,7 @@ def run_replay(config: config_lib.Config,
         'samples_per_insert': status.samples_per_insert,
         'waiting_side': metric_table.WAITING_SIDES[status.waiting_side],
         'waiting_seconds': status.waiting_seconds,
+        'resident_megabytes': metrics_lib.resident_megabytes(),
         **per_second,
     })
   logger.close()

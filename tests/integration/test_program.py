@@ -28,7 +28,9 @@ def test_ends_by_itself_with_exit_code_0(finished_run):
   assert code == 0, err
   assert err == ''
   lines = out.splitlines()
-  assert lines[0].startswith('starting: ')
+  assert lines[0] == ('Replay: about 1 MB when full (1,000 transitions of '
+                      '1.3 kB)')
+  assert lines[1].startswith('starting: ')
   assert 'CartPole-v1: final return ' in lines[-3]
   assert lines[-3].endswith('s') and 'stopped by max_learner_steps' in lines[-3]
   assert lines[-2].endswith(str(finished_run.workdir / 'learning_curve.png'))
@@ -269,16 +271,15 @@ def test_interrupted_while_tensorflow_is_imported(launch):
   _assert_interrupted(program, time.monotonic())
 
 
-def test_killed_actor(launch):
-  program = launch()
+def test_killed_actor_without_restarts(launch):
+  program = launch('--config.run.max_restarts=0')
   program.wait_until(lambda: program.phase() == 'learning')
   os.kill(program.role_pid('actor_0'), signal.SIGKILL)
   code, out, err = program.wait()
   assert code not in (0, 2)
   log_file = program.workdir / 'logs' / 'actor' / '0'
   assert err.splitlines()[-1] == (
-      'actor_0 failed: the process ended without a word (killed?) '
-      f'(log: {log_file})')
+      f'actor_0 failed: killed by SIGKILL (log: {log_file})')
   assert log_file.exists()
   assert not program.survivors()
   summary = programs.read_json(program.workdir / 'summary.json')
@@ -318,7 +319,8 @@ def test_actor_that_raises(launch, tmp_path: pathlib.Path, launch_type):
       f'--lp_launch_type={launch_type}',
       '--config.environment.id=burning_task:Burning-v0',
       # Before the evaluator plays, which would burn as well.
-      '--config.replay.min_size=1000', python_path=str(tmp_path))
+      '--config.replay.min_size=1000', '--config.run.max_restarts=0',
+      python_path=str(tmp_path))
   code, _, err = program.wait()
   assert code not in (0, 2)
   log_file = program.workdir / 'logs' / 'actor' / '0'

@@ -14,6 +14,7 @@ import sys
 
 import pytest
 
+from configs import cartpole
 from launch import command_line
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -190,6 +191,9 @@ _CASES = {
     'preset with a wrong type': (
         ['--config=presets/wrong_type.py', _WORKDIR],
         "agent.n_step is '3', but must be of type int"),
+    'more replay than memory': (
+        [_CARTPOLE, _WORKDIR, '--config.replay.capacity=10000000000'],
+        'replay.capacity is 10000000000, but must be at most '),
     # Other flags.
     'stray argument': (
         [_CARTPOLE, _WORKDIR, 'actor.num_actors=3'],
@@ -224,10 +228,19 @@ _CASES = {
     'workdir where no one may write': (
         [_CARTPOLE, '--workdir=/proc/no/run'],
         "workdir is '/proc/no/run', but must be"),
-    'workdir that holds a run': (
-        [_CARTPOLE, '--workdir=old', '--resume=auto'],
-        "workdir is 'old', which already holds a run; choose another, or use "
-        '--resume=never'),
+    'workdir of another run': (
+        [_CARTPOLE, '--workdir=old', '--resume=auto',
+         '--config.agent.n_step=5'],
+        'agent.n_step is 5, but must be 10, as in the run of --workdir=old, '
+        'or the run be started afresh with --resume=never'),
+    'workdir of a run that cannot be read': (
+        [_CARTPOLE, '--workdir=older'],
+        "workdir is 'older', but must be of a run whose config.json can be "
+        'read (agent.steps is not a field'),
+    'workdir without the run to resume': (
+        [_CARTPOLE, '--workdir=new', '--resume=must'],
+        "workdir is 'new', but must be of a run that --resume=must can go on "
+        'with'),
     'workdir that holds other things': (
         [_CARTPOLE, '--workdir=presets', '--resume=never'],
         "workdir is 'presets', but must be new or empty"),
@@ -249,7 +262,8 @@ _FILES = {
         '  config = cartpole.get_config()\n'
         '  config.agent.n_step = "3"\n'
         '  return config\n'),
-    'old/config.json': '{}\n',
+    'old/config.json': cartpole.get_config().to_json() + '\n',
+    'older/config.json': '{"agent": {"steps": 3}}\n',
 }
 
 
@@ -288,7 +302,8 @@ def refused(tmp_path_factory):
       cwd=directory, env=_ENVIRONMENT, capture_output=True, text=True,
       check=False, timeout=600)
   assert process.returncode == 0, process.stderr
-  assert _files_below(directory) == sorted([*_FILES, 'old', 'presets'])
+  assert _files_below(directory) == sorted(
+      [*_FILES, 'old', 'older', 'presets'])
   return dict(zip(_CASES, json.loads(process.stdout)))
 
 

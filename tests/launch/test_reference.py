@@ -25,7 +25,7 @@ def _rows(page):
     elif line.startswith('| `'):
       cells = line.replace('\\|', '\0').strip('| ').split(' | ')
       assert len(cells) == 3, line
-      sections.setdefault(heading, {})[cells[0].strip('`')] = (
+      sections.setdefault(heading, {})[cells[0].rstrip(' †').strip('`')] = (
           cells[2].replace('\0', '|'))
   return sections
 
@@ -50,8 +50,15 @@ def test_every_metric_is_on_the_page_under_each_of_its_roles():
               for role in metric.roles}
 
 
+def test_what_may_change_on_a_resume_is_marked():
+  page = reference.configuration_page()
+  for row in ('| `num_actors` † |', '| `max_minutes` † |', '| `n_step` |',
+              '| `seed` |'):
+    assert row in page
+
+
 def test_defaults_are_written_as_the_command_line_takes_them():
   page = reference.configuration_page()
   for field in ('| `capacity` | `2_000_000` |', "| `game` | `''` |",
-                '| `hidden_sizes` | `(256,)` |', '| `max_minutes` | `inf` |'):
+                '| `hidden_sizes` | `(256,)` |', '| `max_minutes` † | `inf` |'):
     assert field in page

@@ -81,3 +81,15 @@ def test_percent(value, text):
     (7500.0, '2 h 05 min'), (-1.0, '0 s'), (math.inf, 'ever')])
 def test_duration(seconds, text):
   assert fmt.duration(seconds) == text
+
+
+@pytest.mark.parametrize('counts, notes', [
+    (None, []),
+    ({}, []),
+    ({'actor_1': 2}, ['actor 1 restarted 2x']),
+    ({'replay': 1, 'actor_12': 3}, ['actor 12 restarted 3x, replay restarted']),
+    ({'a': 1, 'b': 1, 'c': 1, 'd': 1, 'e': 1},
+     ['a restarted, b restarted, c restarted, 2 more']),
+])
+def test_restarts(counts, notes):
+  assert fmt.restarts(counts) == notes

@@ -213,3 +213,10 @@ def test_rates_by_name():
   clock.now += 2.0
   assert rates.update({'samples_per_second': 30, 'frames_per_second': 16}) == {
       'samples_per_second': 7.5, 'frames_per_second': 4.0}
+
+
+def test_resident_megabytes():
+  before = metrics.resident_megabytes()
+  memory = np.ones(25_000_000)  # 200 MB.
+  grown = metrics.resident_megabytes() - before
+  assert 180 < grown < 220 and memory[-1] == 1

@@ -169,20 +169,36 @@ def test_line(status, config):
   status.stop_reason = 'max_minutes'
   line = panel.line(status, config, age_seconds=20.0)
   assert 'final evaluation (max_minutes) 3 min 20 s' in line
-  assert 'actors have waited 12 s: 8.02 samples per insert' in line
+  assert ('actors have waited 12 s to insert: replay waits for the learner '
+          '(8.02 samples per insert)') in line
   assert line.endswith('no news from the learner for 20 s')
   assert '\n' not in line
 
 
-def test_a_wait_before_there_is_a_ratio(status):
-  status.replay.waiting_side, status.replay.waiting_seconds = 'actors', 12.0
-  status.replay.samples_per_insert = 0.0
-  assert panel.waiting_message(status) == 'actors have waited 12 s'
-
-
-def test_short_waits_are_no_news(status):
+def test_short_waits_are_no_news(status, config):
   status.replay.waiting_side, status.replay.waiting_seconds = 'learner', 4.9
-  assert panel.waiting_message(status) == ''
+  assert 'waited' not in panel.line(status, config)
+
+
+def test_stalls_are_shown_and_a_wait_among_them_once(status, config):
+  status.replay.waiting_side, status.replay.waiting_seconds = 'actors', 31.0
+  wait = ('actors have waited 31 s to insert: replay waits for the learner '
+          '(8.02 samples per insert)')
+  status.stalls = [wait, 'learner has made no step for 31 s']
+  line = panel.line(status, config)
+  assert f', {wait}, learner has made no step for 31 s, ' in line
+  assert line.count('waited') == 1
+  text = _text(panel.render(status, config))
+  assert text.count('waited') == 1
+  assert 'learner has made no step for 31 s' in text
+
+
+def test_many_stalls_do_not_fill_the_screen(status, config):
+  status.stalls = [f'actor_{i} has not reported for 30 s' for i in range(360)]
+  text = _text(panel.render(status, config))
+  assert text.count('has not reported') == 4 and '356 more' in text
+  assert 'actor_3 has not reported for 30 s, 356 more' in panel.line(
+      status, config)
 
 
 def test_starting(config):
@@ -203,3 +219,11 @@ def test_blocks(evaluation):
   assert panel.blocks(evaluations[:1], 5, 2) == []
   flat = [evaluation(i, [3.0]) for i in range(2)]
   assert panel.blocks(flat, 3, 1) == ['▁▁▁']
+
+
+def test_restarts_are_noted(status, config):
+  restarts = {'actor_1': 2, 'replay': 1}
+  note = 'actor 1 restarted 2x, replay restarted'
+  assert note in _text(panel.render(status, config, restarts=restarts))
+  assert note in panel.line(status, config, restarts=restarts)
+  assert 'restarted' not in _text(panel.render(status, config))

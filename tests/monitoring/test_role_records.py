@@ -1,11 +1,13 @@
 """Role records, of this process and of real ones that are killed."""
 
+import dataclasses
 import json
 import os
 import signal
 
 import pytest
 
+from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory as run_directory_lib
 
 
@@ -77,3 +79,41 @@ def test_a_pid_of_another_host_says_nothing(tmp_path):
   record.update(host='elsewhere', pid=2**22 + 1)
   path.write_text(json.dumps(record))
   assert directory.find_failure() is None
+
+
+def test_a_role_that_is_started_again_has_not_failed(
+    tmp_path, start_role, monkeypatch):
+  directory = run_directory_lib.RunDirectory(str(tmp_path))
+  process = start_role(str(tmp_path), 'actor_1')
+  assert directory.read_restarts() == {}
+  path = tmp_path / 'roles' / 'actor_1.json'
+  record = role_records.read(str(path))
+  role_records.write(str(path), dataclasses.replace(
+      record, state='restarting', reason='killed by SIGKILL', restarts=1))
+  assert directory.find_failure() is None
+  assert directory.read_roles()['actor_1'].alive()
+  # What writes "restarting" is the supervisor; without it nobody will.
+  process.kill()
+  process.wait()
+  assert directory.find_failure().reason == 'killed by SIGKILL'
+  # The one that it started says how often that has happened.
+  monkeypatch.setenv(role_records.RESTARTS_VARIABLE, '2')
+  directory.record_start('actor_1')
+  directory.record_start('actor_2')
+  assert directory.read_restarts() == {'actor_1': 2, 'actor_2': 2}
+  assert directory.find_failure() is None
+
+
+@pytest.mark.parametrize('text', ['', '{', '{"role": "learner"}', '[]', None])
+def test_a_record_that_cannot_be_read(tmp_path, text):
+  path = tmp_path / 'learner.json'
+  if text is not None:
+    path.write_text(text)
+  assert role_records.read(str(path)) is None
+
+
+def test_a_record_as_it_was_before_there_were_restarts():
+  record = role_records.RoleRecord.from_json(
+      '{"role": "learner", "state": "stopped", "reason": "", "pid": 1, '
+      '"process_start": 2, "host": "here", "time": 3.0}')
+  assert record.restarts == 0

@@ -1,6 +1,8 @@
 """Run directories, on a real file system and with real processes."""
 
+import json
 import os
+import pathlib
 import pickle
 import stat
 import tempfile
@@ -10,7 +12,9 @@ import time
 import pytest
 
 from apex_tf import config as config_lib
+from apex_tf.monitoring import directory_checks
 from apex_tf.monitoring import run_directory as run_directory_lib
+from apex_tf.monitoring import status as status_lib
 
 
 def _make_run(path, resume='auto'):
@@ -63,14 +67,101 @@ def test_the_tilde_is_the_home_directory(monkeypatch, tmp_path):
   assert run_directory_lib.RunDirectory('~/a').path == str(tmp_path / 'a')
 
 
-def test_a_run_is_refused_and_left_as_it_is(tmp_path):
+def _lived(path, status):
+  """A run that has ended, with something in every place."""
+  directory = _make_run(path)
+  directory.write_status(status)
+  directory.write_summary({'learner_steps': 7})
+  for role in (run_directory_lib.LAUNCHER, 'learner'):
+    directory.record_failure(role, 'no disk')
+  for name in ('logs/launcher', 'logs/actor/0', 'tensorboard/learner/events.1',
+               'checkpoints/learner/7', 'policy.npz', '.status.json.xyz'):
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    (path / name).write_text(name)
+  return directory
+
+
+@pytest.mark.parametrize('resume', ['auto', 'must'])
+def test_a_run_goes_on_and_nothing_is_lost(tmp_path, resume, status):
   path = tmp_path / 'run'
-  _make_run(path)
-  before = _tree(tmp_path)
-  with pytest.raises(ValueError, match=(
-      f"workdir is '{path}', which already holds a run; .*--resume=never")):
-    run_directory_lib.prepare(str(path), 'auto')
-  assert _tree(tmp_path) == before
+  config_text = pathlib.Path(
+      _lived(path, status).config_file).read_text()
+  directory = run_directory_lib.prepare(str(path), resume, True)
+  assert directory.resumed and directory.moved_aside is None
+  # What could be mistaken for the ending of the new launch is out of the way.
+  assert directory.read_roles() == {} and directory.find_failures() == []
+  assert directory.read_summary() is None
+  assert os.listdir(directory.logs_directory) == ['previous_1']
+  previous = path / 'logs' / 'previous_1'
+  assert {str(p.relative_to(previous)) for p in previous.rglob('*')
+          if p.is_file()} == {
+              'launcher', 'actor/0', 'roles/launcher.json',
+              'roles/learner.json', 'summary.json', 'config.json',
+              'status.json'}
+  assert (previous / 'config.json').read_text() == config_text
+  assert json.loads((previous / 'summary.json').read_text()) == {
+      'learner_steps': 7}
+  # And the rest stays where it was, less what was never finished.
+  for name in ('tensorboard/learner/events.1', 'checkpoints/learner/7',
+               'policy.npz'):
+    assert (path / name).read_text() == name
+  assert sorted(os.listdir(path)) == [
+      'checkpoints', 'config.json', 'logs', 'policy.npz', 'roles',
+      'status.json', 'tensorboard']
+
+
+def test_the_status_of_a_run_that_goes_on(tmp_path, status):
+  status.phase, status.stop_reason = status_lib.DONE, 'max_minutes'
+  status.evaluations[-1].final = True
+  _lived(tmp_path / 'run', status)
+  directory = run_directory_lib.prepare(str(tmp_path / 'run'), 'auto', True)
+  shown = directory.read_status()
+  assert (shown.phase, shown.stop_reason) == (status_lib.FILLING, '')
+  assert (shown.replay.size, shown.actors, shown.rates) == (0, {}, {})
+  assert not any(evaluation.final for evaluation in shown.evaluations)
+  assert [e.mean for e in shown.evaluations] == [
+      e.mean for e in status.evaluations]
+  for count in ('learner_steps', 'agent_steps', 'episodes', 'wall_seconds'):
+    assert getattr(shown, count) == getattr(status, count) > 0
+
+
+@pytest.mark.parametrize('text', [None, '', '{"phase": "done", "new": 1}'])
+def test_a_status_that_does_not_go_on(tmp_path, status, text):
+  directory = _lived(tmp_path / 'run', status)
+  if text is not None:  # Not readable, with a checkpoint; else without one.
+    pathlib.Path(directory.status_file).write_text(text)
+  run_directory_lib.prepare(str(tmp_path / 'run'), 'auto', text is not None)
+  assert directory.read_status() is None
+
+
+def test_every_launch_has_its_own_logs(tmp_path, status):
+  path = tmp_path / 'run'
+  _lived(path, status)
+  for number in range(1, 4):
+    directory = run_directory_lib.prepare(str(path), 'auto')
+    (path / 'logs' / 'launcher').write_text(str(number))
+  assert sorted(os.listdir(directory.logs_directory)) == [
+      'launcher', 'previous_1', 'previous_2', 'previous_3']
+  assert (path / 'logs/previous_2/launcher').read_text() == '1'
+  assert (path / 'logs/previous_3/launcher').read_text() == '2'
+
+
+def test_must_refuses_a_directory_without_a_run(tmp_path):
+  for path in (tmp_path, tmp_path / 'new'):
+    with pytest.raises(ValueError, match=(
+        f"^workdir is '{path}', but must be of a run .*--resume=must")):
+      run_directory_lib.prepare(str(path), 'must')
+  assert _tree(tmp_path) == []
+
+
+def test_a_launch_that_was_killed_before_it_began_is_begun_again(tmp_path):
+  path = tmp_path / 'run'
+  directory = run_directory_lib.prepare(str(path), 'auto')
+  directory.record_failure('launcher', 'x')
+  (path / '.config.json.abc').write_text('{')
+  again = run_directory_lib.prepare(str(path), 'auto')
+  assert not again.resumed and again.read_roles() == {}
+  assert sorted(os.listdir(path)) == ['logs', 'roles', 'tensorboard']
 
 
 def test_never_moves_runs_aside(tmp_path):
@@ -87,16 +178,37 @@ def test_never_moves_runs_aside(tmp_path):
   assert numbers == [{'number': 0}, {'number': 1}]
 
 
-def test_a_run_that_goes_on_is_not_moved(tmp_path, start_role):
+@pytest.mark.parametrize('resume', ['auto', 'must', 'never'])
+def test_a_run_that_goes_on_is_left_alone(tmp_path, start_role, resume):
   path = str(tmp_path / 'run')
   directory = _make_run(path)
-  process = start_role(path, 'learner')
-  with pytest.raises(ValueError, match=f'learner is process {process.pid}'):
-    run_directory_lib.prepare(path, 'never')
+  process = start_role(path, run_directory_lib.LAUNCHER)
+  before = _tree(tmp_path)
+  with pytest.raises(ValueError, match=f'launcher is process {process.pid}'):
+    run_directory_lib.prepare(path, resume)
+  assert _tree(tmp_path) == before
   assert directory.find_failure() is None
   process.kill()
   process.wait()
-  assert run_directory_lib.prepare(path, 'never').moved_aside == f'{path}.1'
+  assert run_directory_lib.prepare(path, resume).moved_aside == (
+      f'{path}.1' if resume == 'never' else None)
+
+
+def test_roles_of_a_killed_launcher_are_waited_for(
+    tmp_path, start_role, monkeypatch):
+  path = str(tmp_path / 'run')
+  _make_run(path)
+  process = start_role(path, 'learner')
+  timer = threading.Timer(1.0, process.kill)
+  timer.start()
+  start = time.monotonic()
+  assert run_directory_lib.prepare(path, 'auto').resumed
+  assert 0.5 < time.monotonic() - start < 9.0
+  timer.join()
+  process = start_role(path, 'actor_1')
+  monkeypatch.setattr(directory_checks, '_ORPHAN_SECONDS', 0.3)
+  with pytest.raises(ValueError, match=f'actor_1 is process {process.pid}'):
+    run_directory_lib.prepare(path, 'auto')
 
 
 def _file(root):
@@ -129,11 +241,13 @@ def _too_long(root):
     (_dangling, 'a directory'),
     (_too_long, 'the path of a directory .*too long'),
 ])
-@pytest.mark.parametrize('resume', ['auto', 'never'])
+@pytest.mark.parametrize('resume', ['auto', 'must', 'never'])
 def test_bad_paths_are_refused_before_anything_is_written(
     make, allowed, resume, tmp_path):
   path = str(make(tmp_path))
   before = _tree(tmp_path)
+  if resume == 'must':
+    allowed = f'({allowed}|of a run that)'
   with pytest.raises(ValueError) as error:
     run_directory_lib.prepare(path, resume)
   assert error.match(f"^workdir is '{path}', but must be {allowed}")
@@ -144,7 +258,7 @@ def test_bad_paths_are_refused_before_anything_is_written(
 def test_an_empty_path_and_a_wrong_resume_are_refused(tmp_path):
   with pytest.raises(ValueError, match="^workdir is '', but must be"):
     run_directory_lib.check('', 'auto')
-  with pytest.raises(ValueError, match="^resume is 'yes', .* auto, never"):
+  with pytest.raises(ValueError, match="^resume is 'yes', .* auto, never, mu"):
     run_directory_lib.check(str(tmp_path), 'yes')
 
 
@@ -153,14 +267,21 @@ def test_unwritable_directories_are_refused():
   is_root = os.geteuid() == 0
   with tempfile.TemporaryDirectory() as root:
     os.mkdir(f'{root}/empty', mode=0o555)
+    os.mkdir(f'{root}/secret', mode=0o000)
+    _make_run(f'{root}/run')
+    os.chmod(f'{root}/run/logs', 0o555)  # One of its parts is enough.
+    os.chmod(f'{root}/run/roles', 0o777)
+    os.chmod(f'{root}/run', 0o777)
     os.chmod(root, 0o555)
     if is_root:
       os.seteuid(65534)
     try:
-      for name in ('empty', 'new', 'new/run'):
+      for name in ('empty', 'new', 'new/run', 'run'):
         with pytest.raises(ValueError, match=(
             f"^workdir is '{root}/{name}', but must be writable")):
           run_directory_lib.check(f'{root}/{name}', 'auto')
+      with pytest.raises(ValueError, match='must be a directory that may be r'):
+        run_directory_lib.check(f'{root}/secret', 'auto')
     finally:
       if is_root:
         os.seteuid(0)

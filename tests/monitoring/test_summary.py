@@ -17,7 +17,7 @@ def test_summary_of_a_finished_run(status, config, evaluation):
   status.evaluations.append(
       evaluation(3, [440.0, 500.0], final=True, learner_step=12_345))
   status.stop_reason = 'target_return'
-  summary = summary_lib.summarize(status, config)
+  summary = summary_lib.summarize(status, config, {'actor_1': 2})
   assert _strict(summary) == summary
   versions = summary.pop('versions')
   assert versions['apex_tf'] and versions['dm-reverb'] == '0.7.3'
@@ -45,6 +45,7 @@ def test_summary_of_a_finished_run(status, config, evaluation):
       'samples_per_second': 123.45 * 512,
       'agent_steps_per_second': 456_789 / 200,
       'frames_per_second': 456_789 / 200,
+      'restarts': {'actor_1': 2},
   }
 
 

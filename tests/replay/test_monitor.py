@@ -2,6 +2,7 @@
 
 import threading
 
+import portpicker
 import pytest
 import reverb
 
@@ -135,3 +136,27 @@ def test_a_server_that_went_away_is_none(serve):
   assert monitor.read() is not None
   server.stop()
   assert _read_in_thread(monitor) is None
+
+
+def test_waiting_for_a_server_that_is_not_there_yet():
+  port = portpicker.pick_unused_port()
+  stop = threading.Event()
+  answers = []
+  waiting = threading.Thread(target=lambda: answers.append(
+      monitor_lib.wait_until_it_answers(
+          reverb.Client(f'localhost:{port}'), stop)))
+  waiting.start()
+  waiting.join(3.0)
+  assert waiting.is_alive()
+  server = reverb.Server([reverb.Table.queue('queue', 1)], port=port)
+  # gRPC asks again after seconds only.
+  waiting.join(40.0)
+  server.stop()
+  assert answers == [True]
+
+
+def test_waiting_for_a_server_ends():
+  stop = threading.Event()
+  client = reverb.Client(f'localhost:{portpicker.pick_unused_port()}')
+  threading.Timer(0.5, stop.set).start()
+  assert not monitor_lib.wait_until_it_answers(client, stop)

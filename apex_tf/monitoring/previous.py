@@ -1,0 +1,110 @@
+"""Makes room in a run directory for the run to go on in it.
+
+What the processes of the last launch left is moved to `logs/previous_<n>/`:
+their output, `roles/`, `summary.json`, and copies of `config.json` and
+`status.json`. Nothing is removed, and nothing is left from which the next
+launch could seem to have ended or failed before it began. TensorBoard's event
+files, checkpoints and the saved policy stay where they are.
+"""
+
+import dataclasses
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from apex_tf.monitoring import status as status_lib
+
+if TYPE_CHECKING:
+  from apex_tf.monitoring import run_directory
+
+_PREVIOUS = re.compile(r'previous_(\d+)')
+# What a process that was killed while it replaced a file has left of it.
+_HALF_WRITTEN = re.compile(
+    r'\.(config\.json|status\.json|summary\.json|learning_curve\.png|'
+    r'policy\.npz)\..+')
+
+
+def set_aside(directory: 'run_directory.RunDirectory',
+              has_checkpoint: bool) -> str:
+  """Moves what the last launch left out of the way of the next.
+
+  May be interrupted anywhere and called again.
+
+  Args:
+    directory: of a run none of whose processes is alive.
+    has_checkpoint: whether the run goes on counting where it was. Then its
+      status stays, as of a run that begins to fill its replay: it is what
+      there is to show, and to sum up, until the learner writes its own.
+
+  Returns:
+    Where it is now.
+
+  Raises:
+    OSError: it cannot be moved.
+  """
+  remove_half_written(directory.path)
+  os.makedirs(directory.logs_directory, mode=0o700, exist_ok=True)
+  names = os.listdir(directory.logs_directory)
+  numbers = [int(match.group(1)) for match in map(_PREVIOUS.fullmatch, names)
+             if match]
+  target = os.path.join(
+      directory.logs_directory, f'previous_{max(numbers, default=0) + 1}')
+  os.mkdir(target, mode=0o700)
+  for name in names:
+    if not _PREVIOUS.fullmatch(name):
+      os.rename(os.path.join(directory.logs_directory, name),
+                os.path.join(target, name))
+  for path in (directory.config_file, directory.status_file):
+    if os.path.exists(path):
+      shutil.copy2(path, target)
+  _reset_status(directory, has_checkpoint)
+  for path in (directory.summary_file, directory.roles_directory):
+    if os.path.exists(path):
+      os.rename(path, os.path.join(target, os.path.basename(path)))
+  for path in (directory.roles_directory, directory.tensorboard_root):
+    os.makedirs(path, mode=0o700, exist_ok=True)
+  return target
+
+
+def clear_unbegun(directory: 'run_directory.RunDirectory') -> None:
+  """Empties the directory of a launcher that was killed before its run began.
+
+  Raises:
+    OSError: it cannot be emptied, or holds what no such launcher has left.
+  """
+  remove_half_written(directory.path)
+  for part in directory.parts:
+    if os.path.isdir(part):
+      if part == directory.roles_directory:
+        for name in os.listdir(part):
+          os.unlink(os.path.join(part, name))
+      os.rmdir(part)
+
+
+def remove_half_written(path: str) -> None:
+  """Removes what a killed process has left of a file that it replaced."""
+  for name in os.listdir(path):
+    if _HALF_WRITTEN.fullmatch(name):
+      os.unlink(os.path.join(path, name))
+
+
+def _reset_status(directory: 'run_directory.RunDirectory',
+                  has_checkpoint: bool) -> None:
+  """Makes the old status that of a run which begins to fill its replay."""
+  try:
+    status = directory.read_status()
+  except (KeyError, TypeError, ValueError):  # Of another version, perhaps.
+    has_checkpoint = False
+  if not has_checkpoint:
+    if os.path.exists(directory.status_file):
+      os.unlink(directory.status_file)
+    return
+  if status is None:
+    return
+  directory.write_status(dataclasses.replace(
+      status, phase=status_lib.FILLING, stop_reason='', rates={}, actors={},
+      replay=status_lib.ReplayStatus(min_size=status.replay.min_size,
+                                     capacity=status.replay.capacity),
+      evaluations=[dataclasses.replace(evaluation, final=False)
+                   for evaluation in status.evaluations]))

@@ -1,0 +1,117 @@
+"""Whether a run directory's run may go on, and what to say of it.
+
+Neither TensorFlow nor Reverb is imported for it.
+"""
+
+import os
+import time
+from typing import NamedTuple, Optional
+
+from apex_tf import checkpoint_directory
+from apex_tf import config as config_lib
+from apex_tf import settings
+from apex_tf.monitoring import formatting as fmt
+from apex_tf.monitoring import run_directory
+
+# How many changed fields are named.
+_SHOWN = 3
+
+
+class Checkpoint(NamedTuple):
+  """The newest checkpoint of a run's learner.
+
+  Attributes:
+    learner_steps: that it holds.
+    time: when it was written, in seconds since the epoch.
+  """
+  learner_steps: int
+  time: float
+
+
+def check(path: str, resume: str, config: config_lib.Config) -> None:
+  """Checks that a run may begin, or go on, in a directory; touches nothing.
+
+  Args:
+    path: of the run directory, existing or not.
+    resume: one of `run_directory.RESUME_CHOICES`.
+    config: what the run is to be from now on.
+
+  Raises:
+    ValueError: names the flag, or the changed field, its value and what is
+      allowed.
+  """
+  run_directory.check(path, resume)
+  directory = run_directory.RunDirectory(path)
+  if resume != 'never' and directory.holds_run:
+    check_same(config, directory, path)
+
+
+def check_same(config: config_lib.Config,
+               directory: run_directory.RunDirectory, path: str) -> None:
+  """Checks that a configuration changes only what may change.
+
+  Args:
+    config: of the run from now on.
+    directory: of the run until now.
+    path: of that directory, as it was given.
+
+  Raises:
+    ValueError: names the first changed fields, with both values.
+  """
+  try:
+    old = directory.read_config()
+  except (OSError, ValueError) as error:
+    raise ValueError(
+        f'workdir is {path!r}, but must be of a run whose config.json can be '
+        f'read ({error}), or the run be started afresh with --resume=never'
+    ) from error
+  changed = [f'{field} is {new!r}, but must be {before!r}'
+             for field, new, before in settings.differences(config, old)]
+  if changed:
+    more = len(changed) - _SHOWN
+    raise ValueError(
+        f'{"; ".join(changed[:_SHOWN])}{f"; and {more} more" * (more > 0)}, as '
+        f'in the run of --workdir={path}, or the run be started afresh with '
+        '--resume=never')
+
+
+def find_checkpoint(path: str, resume: str) -> Optional[Checkpoint]:
+  """The checkpoint from which a run will go on, or None.
+
+  Args:
+    path: as `check` has passed it.
+    resume: likewise.
+
+  Raises:
+    ValueError: the checkpoints cannot be read; names `workdir`.
+  """
+  directory = run_directory.RunDirectory(path)
+  if resume == 'never' or not directory.holds_run:
+    return None
+  try:
+    found = checkpoint_directory.CheckpointDirectory(
+        directory.learner_checkpoints_directory).find_newest()
+    return found and Checkpoint(found.step, os.path.getmtime(found.path))
+  except OSError as error:
+    raise ValueError(
+        f'workdir is {path!r}, but must be of a run whose checkpoints can be '
+        f'read ({error})') from error
+
+
+def describe(path: str, config: config_lib.Config,
+             checkpoint: Optional[Checkpoint]) -> str:
+  """One line for the terminal: from where a run goes on.
+
+  Args:
+    path: of the run directory, as it was given.
+    config: of the run from now on.
+    checkpoint: `find_checkpoint` of it.
+  """
+  fill = f'{config.replay.min_size:,} transitions'
+  if checkpoint is None:
+    return (f'Resuming {path}, which has no checkpoint: learning and counting '
+            f'begin anew, when replay holds {fill}')
+  age = fmt.duration(time.time() - checkpoint.time)
+  return (f'Resuming {path} from learner step {checkpoint.learner_steps:,} of '
+          f'{age} ago; replay is empty: the restored policy fills it to {fill} '
+          'before learning goes on')

@@ -1,0 +1,230 @@
+"""Runs that go on in their directory, by the objects that run them."""
+
+import dataclasses
+import os
+import signal
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+import reverb
+
+from apex_tf import builder as builder_lib
+from apex_tf import config as config_lib
+from apex_tf import environment_loop
+from apex_tf import non_finite
+from apex_tf import serial as serial_lib
+from apex_tf.agents.dqn import learning
+from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+from apex_tf.replay import tables as tables_lib
+from apex_tf.roles import learner as learner_role
+from configs import cartpole
+
+
+def _config(**limits):
+  config = cartpole.get_config()
+  config.dqn.hidden_sizes = (16,)
+  config.dqn.dueling_hidden_size = 16
+  config.replay.min_size = 100
+  config.replay.samples_per_insert = 8.0
+  config.replay.capacity = 1000
+  config.actor.num_actors = 1
+  config.actor.environments_per_actor = 2
+  config.learner.batch_size = 8
+  config.learner.publish_period = 1000
+  config.evaluator.episodes = 2
+  config.evaluator.max_seconds = 20.0
+  config.run = config_lib.RunConfig(**limits)
+  config.validate()
+  return config
+
+
+@pytest.fixture
+def directory(tmp_path):
+  return run_directory.prepare(str(tmp_path / 'run'), 'auto')
+
+
+def _run_serially(directory, **limits):
+  config = _config(**limits)
+  ending = serial_lib.run(
+      config, directory, console_lib.Console(config, directory))
+  return ending, directory.read_status()
+
+
+def _checkpoints(directory):
+  return sorted(map(int, os.listdir(directory.learner_checkpoints_directory)))
+
+
+def test_serially(directory):
+  ending, first = _run_serially(directory, max_learner_steps=40)
+  assert (ending, first.learner_steps) == ('', 40)
+  assert first.evaluations[-1].final
+  assert _checkpoints(directory) == [40]
+  ending, second = _run_serially(directory, max_learner_steps=60)
+  assert (ending, second.learner_steps, second.stop_reason) == (
+      '', 60, 'max_learner_steps')
+  assert _checkpoints(directory) == [40, 60]
+  # Replay was empty, and was filled again.
+  assert second.agent_steps >= first.agent_steps + 100
+  assert second.episodes > first.episodes
+  assert second.wall_seconds > first.wall_seconds
+  assert second.learning_seconds > first.learning_seconds
+  assert [(e.learner_step, e.final) for e in second.evaluations] == [
+      (40, False), (60, True)]
+  assert second.evaluations[0].returns == first.evaluations[0].returns
+  assert second.evaluations[1].agent_steps > first.evaluations[0].agent_steps
+
+
+def test_serially_interrupted(directory, monkeypatch):
+  """SIGTERM in the midst of a learner step: that step is finished first."""
+  step = learning.DQNLearnerStep._copy_into_targets
+
+  def interrupt(self):
+    step(self)
+    if int(self.num_steps) == 200:
+      os.kill(os.getpid(), signal.SIGTERM)
+      time.sleep(0.1)  # Python handles it here, before the step ends.
+
+  monkeypatch.setattr(learning.DQNLearnerStep, '_copy_into_targets', interrupt)
+  ending, status = _run_serially(directory, max_learner_steps=10_000)
+  assert ending == status_lib.INTERRUPTED
+  assert _checkpoints(directory)[-1] == status.learner_steps >= 200
+
+
+class _Learner:
+  """The real role, over a table without a ratio."""
+
+  def __init__(self, serve, directory):
+    self._config = _config()
+    self._builder = builder_lib.Builder(self._config)
+    self._server = serve(tables_lib.make_tables(
+        self._config.replay, self._builder.spec, limit_ratio=False))
+    self.address = f'localhost:{self._server.port}'
+    self._directory = directory
+
+  def fill(self):
+    """Puts transitions into the table, as the actor does."""
+    builder = self._builder
+    adder = builder.make_adder(reverb.Client(self.address))
+    policy = builder.make_behavior_policy(0)
+    loop = environment_loop.EnvironmentLoop(
+        builder.make_environment(0),
+        builder.make_actor(
+            policy, builder.make_variable_client(_Fixed(policy), policy, False),
+            adder), self._config.environment.reward_clip)
+    for _ in range(80):
+      loop.step()
+    adder.reset()
+    adder.close()
+
+  def run(self, address, stop, minutes=5.0, **limits):
+    """Runs until it ends."""
+    config = dataclasses.replace(
+        self._config, run=config_lib.RunConfig(**limits),
+        learner=dataclasses.replace(
+            self._config.learner, checkpoint_minutes=minutes),
+        evaluator=dataclasses.replace(
+            self._config.evaluator, max_seconds=0.5))
+    learner_role.run_learner(
+        config, self._directory, self.address, address, stop)
+
+
+class _Fixed:
+  """The variables of a policy that nobody teaches."""
+
+  def __init__(self, policy):
+    self._policy = policy
+
+  def get_variables(self, unused_names):
+    return [np.int64(0), [v.numpy() for v in self._policy.variables]]
+
+
+@pytest.fixture
+def learner(serve, directory, monkeypatch):
+  # No one asks for a final evaluation.
+  monkeypatch.setattr(learner_role, '_FINAL_EVALUATION_GRACE_SECONDS', 0.0)
+  learner = _Learner(serve, directory)
+  learner.fill()
+  return learner
+
+
+def _free_address():
+  with socket.socket() as finder:
+    finder.bind(('127.0.0.1', 0))
+    return f'localhost:{finder.getsockname()[1]}'
+
+
+def test_the_learner_role(learner, directory):
+  learner.run(_free_address(), threading.Event(), max_learner_steps=20)
+  first = directory.read_status()
+  assert (first.phase, first.learner_steps) == ('done', 20)
+  assert _checkpoints(directory) == [20]
+  # The same limit is reached already.
+  learner.run(_free_address(), threading.Event(), max_learner_steps=20)
+  second = directory.read_status()
+  assert (second.phase, second.stop_reason, second.learner_steps) == (
+      'done', 'max_learner_steps', 20)
+  assert second.wall_seconds > first.wall_seconds
+  learner.run(_free_address(), threading.Event(), minutes=1e-9,
+              max_learner_steps=35)
+  third = directory.read_status()
+  assert (third.phase, third.learner_steps) == ('done', 35)
+  # With so short a period after every step.
+  assert _checkpoints(directory) == [33, 34, 35]
+
+
+def test_the_learner_role_is_stopped(learner, directory):
+  stop = threading.Event()
+  thread = threading.Thread(
+      target=learner.run, args=(_free_address(), stop), daemon=True)
+  thread.start()
+  deadline = time.monotonic() + 60
+  while not ((status := directory.read_status()) and status.learner_steps):
+    assert time.monotonic() < deadline
+    time.sleep(0.05)
+  stop.set()
+  thread.join(30)
+  assert not thread.is_alive()
+  assert _checkpoints(directory) == [directory.read_status().learner_steps]
+
+
+def test_the_learner_role_meets_numbers_that_go_wrong(
+    learner, directory, monkeypatch):
+  learner.run(_free_address(), threading.Event(), max_learner_steps=5)
+  update = learning.DQNLearnerStep._update
+
+  def break_at_eight(self, transition, weights):
+    if int(self.num_steps) == 7:
+      transition = transition._replace(
+          n_step_return=transition.n_step_return * np.nan)
+    return update(self, transition, weights)
+
+  monkeypatch.setattr(learning.DQNLearnerStep, '_update', break_at_eight)
+  with pytest.raises(non_finite.NonFiniteError) as caught:
+    learner.run(_free_address(), threading.Event(), max_learner_steps=50)
+  path = os.path.join(directory.failures_directory, 'batch_8.npz')
+  assert str(caught.value) == (
+      'loss is nan and gradient_norm is nan at learner step 8; the batch is '
+      f'saved in {path}')
+  with np.load(path, allow_pickle=False) as arrays:
+    assert np.isnan(arrays['td_error']).all()
+    assert arrays['observation_tm1'].shape == (8, 1, 4)
+  assert _checkpoints(directory) == [5]
+  assert np.isfinite(directory.read_status().loss)
+  # Without what broke it, the run goes on from there.
+  monkeypatch.setattr(learning.DQNLearnerStep, '_update', update)
+  learner.run(_free_address(), threading.Event(), max_learner_steps=9)
+  assert _checkpoints(directory) == [5, 9]
+
+
+def test_the_learner_role_cannot_save(learner, directory):
+  """The run goes on, and ends as it should."""
+  with open(os.path.join(directory.path, 'checkpoints'), 'w') as file:
+    file.write('in the way')
+  learner.run(_free_address(), threading.Event(), minutes=1e-9,
+              max_learner_steps=5)
+  assert directory.read_status().learner_steps == 5
