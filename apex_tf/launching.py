@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Set
 
 from absl import logging
 import launchpad as lp
@@ -23,8 +23,12 @@ from apex_tf.monitoring import status as status_lib
 LAUNCH_TYPES = ('local_mp', 'local_mt')
 
 _POLL_SECONDS = 0.5
-# What nodes are given to end by themselves; Launchpad gives them 10 seconds.
-_GRACE_SECONDS = 5.0
+# What nodes are given to end by themselves: longer than a call to the learner
+# that is no more, and the learner what its checkpoint may take.
+_GRACE_SECONDS = 6.0
+_LEARNER_GRACE_SECONDS = 60.0
+# After which Launchpad kills them all, and the launcher; never before us.
+TERMINATION_NOTICE_SECONDS = 75
 # What the process of a role, killed with its supervisor, may need to be gone.
 _VANISH_SECONDS = 5.0
 
@@ -54,7 +58,8 @@ class _Watch:
 
   Launchpad wants to be stopped by a signal to the launcher; who sent the first
   one tells an end from an interruption. Nodes that are still there seconds
-  after they were told to stop, importing TensorFlow perhaps, are killed:
+  after they were told to stop, importing TensorFlow perhaps, are killed; the
+  learner, once it is at work, only when its checkpoint should long be written.
   Launchpad would do it later, and kill the launcher as well.
   """
 
@@ -96,11 +101,32 @@ class _Watch:
         self.done = True
         os.kill(os.getpid(), signal.SIGTERM)
     if not self._ended.wait(_GRACE_SECONDS):
-      for node in psutil.Process().children(recursive=True):
-        try:
-          node.kill()
-        except psutil.NoSuchProcess:
-          pass
+      learner = self._learner_processes()
+      if learner:
+        logging.warning('Waiting until the learner has written its checkpoint.')
+      _kill_all_but(learner)
+    if not self._ended.wait(_LEARNER_GRACE_SECONDS - _GRACE_SECONDS):
+      _kill_all_but(set())
+
+  def _learner_processes(self) -> Set[int]:
+    """The learner at work and its supervisor; none where it only starts."""
+    record = self._directory.read_roles().get('learner')
+    if record is None or not record.alive():
+      return set()
+    try:
+      return {record.pid, psutil.Process(record.pid).ppid()}
+    except psutil.NoSuchProcess:
+      return set()
+
+
+def _kill_all_but(spared: Set[int]) -> None:
+  """Kills the launcher's descendants, except for those with these ids."""
+  for node in psutil.Process().children(recursive=True):
+    try:
+      if node.pid not in spared:
+        node.kill()
+    except psutil.NoSuchProcess:
+      pass
 
 
 class Ending(NamedTuple):

@@ -14,7 +14,7 @@ _LOSS = 'loss'
 _GRADIENT_NORM = 'gradient_norm'  # And what ends so: `policy_gradient_norm`.
 
 
-class NonFiniteError(RuntimeError):
+class NonFiniteError(FloatingPointError):
   """A loss or a gradient is not finite, and so are the variables by now.
 
   Attributes:

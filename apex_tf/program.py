@@ -112,7 +112,10 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
   except BaseException as error:
     logging.exception('%s failed.', role)
     run_dir.record_failure(role, f'{type(error).__name__}: {error}')
-    _end_process(1)
+    # Numbers that are not finite come of the data or the settings, and would
+    # come again.
+    _end_process(supervisor.BEYOND_REPAIR if isinstance(
+        error, FloatingPointError) else 1)
     raise
   told_to_stop = lp.stop_event().is_set()
   run_dir.record_stop(role)

@@ -27,6 +27,9 @@ from apex_tf.monitoring import role_records
 # Its supervisor knows whether the run is to stop, or somebody meant the role.
 TOLD_TO_STOP = 128 + signal.SIGTERM
 
+# With which a role ends whose failure would come again.
+BEYOND_REPAIR = 3
+
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 1.0
 # Signals by which a process that is at fault itself ends.
@@ -65,10 +68,12 @@ class Death(NamedTuple):
     reason: in words.
     own_fault: whether it failed, and was not stopped or killed from outside.
     lived_seconds: since its start.
+    beyond_repair: whether it says itself that a restart would not help.
   """
   reason: str
   own_fault: bool
   lived_seconds: float
+  beyond_repair: bool = False
 
 
 class RestartBudget:
@@ -79,6 +84,7 @@ class RestartBudget:
     self._times: Deque[float] = collections.deque()
     self._backoff = limits.first_backoff_seconds
     self._early_failures = 0
+    self._is_beyond_repair = False
     self._reasons: Deque[str] = collections.deque(
         maxlen=limits.max_restarts + 1)
 
@@ -97,9 +103,10 @@ class RestartBudget:
     early = death.own_fault and not well
     self._early_failures = self._early_failures + 1 if early else 0
     self._reasons.append(death.reason)
+    self._is_beyond_repair = death.beyond_repair
     while self._times and now - self._times[0] >= limits.window_seconds:
       self._times.popleft()
-    if len(self._times) >= limits.max_restarts or (
+    if death.beyond_repair or len(self._times) >= limits.max_restarts or (
         self._early_failures >= limits.max_early_failures):
       return None
     self._times.append(now)
@@ -110,6 +117,8 @@ class RestartBudget:
   def verdict(self) -> str:
     """Why the role is given up, after `backoff_after` has said so."""
     last = self._reasons[-1]
+    if self._is_beyond_repair:
+      return last
     if self._early_failures >= self._limits.max_early_failures:
       return f'{last} ({self._early_failures} failures in a row at its start)'
     count = len(self._times) + 1
@@ -270,7 +279,7 @@ class Supervisor:
     reason = f'exit code {code}'
     if record is not None and record.pid == child and record.reason:
       reason = ' '.join(record.reason.split())
-    return Death(reason, True, lived_seconds)
+    return Death(reason, True, lived_seconds, code == BEYOND_REPAIR)
 
   def _note_end(self, child: int) -> None:
     """Says of a role that was stopped before it could say so itself."""

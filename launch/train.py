@@ -47,6 +47,8 @@ flags.DEFINE_bool(
     'process reaches: Reverb and Courier listen on all interfaces and ask no '
     'one for a password. Needs root or user namespaces.')
 FLAGS.set_default('lp_launch_type', 'local_mp')
+FLAGS.set_default('lp_termination_notice_secs',
+                  launching.TERMINATION_NOTICE_SECONDS)
 
 
 def check_flags(config: config_lib.Config) -> footprint.Footprint:

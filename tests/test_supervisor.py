@@ -75,6 +75,14 @@ def test_given_up_after_three_failures_at_the_start():
   assert budget.verdict() == 'KeyError: 3 (3 failures in a row at its start)'
 
 
+def test_a_failure_that_would_come_again_is_given_up_at_once():
+  budget = supervisor.RestartBudget(supervisor.Limits())
+  assert budget.backoff_after(_killed(), 0.0) is not None
+  death = supervisor.Death('NonFiniteError: loss is nan', True, 90.0, True)
+  assert budget.backoff_after(death, 90.0) is None
+  assert budget.verdict() == 'NonFiniteError: loss is nan'
+
+
 @pytest.mark.parametrize('between', [_killed(), _failed(lived_seconds=61.0)])
 def test_failures_that_are_not_in_a_row_are_not_given_up(between):
   budget = supervisor.RestartBudget(supervisor.Limits())

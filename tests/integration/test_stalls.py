@@ -24,7 +24,8 @@ def test_a_stopped_actor_is_named_within_its_time(launch):
     program.wait_until(
         lambda: any('actor_0' in line for line in stalls()))
     # 30 s, a second each of reporting and of writing, and a busy machine.
-    assert 28 < time.monotonic() - stopped < 45
+    # Not before; and soon after, on a machine with other things to do.
+    assert 28 < time.monotonic() - stopped < 75
     assert 'actor_0 has not reported for 30 s' in ''.join(stalls())
     program.wait_until(
         lambda: any('learner has waited' in line for line in stalls()))

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import time
 
+import numpy as np
 import psutil
 import pytest
 
@@ -156,6 +157,22 @@ def test_killed_supervisor_is_a_failure_with_a_name(launch):
   assert err.splitlines()[-1] == (
       'evaluator failed: the process ended without a word (killed?) '
       f'(log: {log_file})')
+  assert not program.survivors()
+
+
+def test_numbers_that_are_not_finite_end_the_run(launch):
+  program = launch('--config.dqn.learning_rate=1e38')
+  code, _, err = program.wait()
+  assert code == 1
+  last = err.splitlines()[-1]
+  assert last.startswith('learner failed: NonFiniteError: ')
+  assert 'at learner step ' in last
+  batches = list((program.workdir / 'failures').iterdir())
+  assert len(batches) == 1 and str(batches[0]) in last
+  with np.load(batches[0], allow_pickle=False) as batch:
+    assert batch['observation_tm1'].shape == (8, 1, 4)
+  assert programs.read_json(
+      program.workdir / 'summary.json')['restarts'] == {}
   assert not program.survivors()
 
 
