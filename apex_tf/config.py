@@ -14,10 +14,9 @@ this implementation.
 """
 
 import dataclasses
-import difflib
 import json
 import math
-from typing import Any, List, Tuple
+from typing import Tuple
 
 from apex_tf import settings
 
@@ -346,20 +345,5 @@ class Config:
       ValueError: an unknown section or field, by name, or a wrong type.
     """
     return settings.from_mapping(
-        cls, json.loads(text), unknown_field_message)
-
-
-def describe() -> List[Tuple[str, Any, str]]:
-  """(dotted path, default, documentation) of every field."""
-  return [(path, value, field.metadata['doc'])
-          for path, value, field in settings.leaves(Config())]
-
-
-def unknown_field_message(path: str) -> str:
-  """One line for a field that does not exist, with the nearest that does."""
-  known = [name for name, _, _ in describe()]
-  close = difflib.get_close_matches(path, known, n=1)
-  hint = f'; did you mean {close[0]}?' if close else ''
-  sections = ', '.join(f.name for f in dataclasses.fields(Config))
-  return (f'{path} is not a field of the configuration{hint} (sections: '
-          f'{sections})')
+        cls, json.loads(text),
+        lambda path: settings.unknown_field_message(cls(), path))

@@ -56,23 +56,18 @@ def double_q_td_error(q_tm1: TensorLike, a_tm1: TensorLike,
     ValueError: another rank or dtype, by name.
   """
   q_tm1, a_tm1 = tf.convert_to_tensor(q_tm1), tf.convert_to_tensor(a_tm1)
-  n_step_return = tf.convert_to_tensor(n_step_return)
-  bootstrap_discount = tf.convert_to_tensor(bootstrap_discount)
   q_t_selector = tf.convert_to_tensor(q_t_selector)
   q_t_target = tf.convert_to_tensor(q_t_target)
   _check('q_tm1', q_tm1, [2], 'float32')
   _check('a_tm1', a_tm1, [1], 'an integer')
-  _check('n_step_return', n_step_return, [1], 'float32')
-  _check('bootstrap_discount', bootstrap_discount, [1], 'float32')
   _check('q_t_selector', q_t_selector, [2], 'float32')
   _check('q_t_target', q_t_target, [2], 'float32')
 
   a_t = tf.argmax(q_t_selector, axis=-1, output_type=tf.int32)
   v_t = tf.gather(q_t_target, a_t, batch_dims=1)
-  target = tf.stop_gradient(n_step_return + bootstrap_discount * v_t)
   # tf.gather knows two integer types only.
   qa_tm1 = tf.gather(q_tm1, tf.cast(a_tm1, tf.int32), batch_dims=1)
-  return target - qa_tm1
+  return td_error(qa_tm1, n_step_return, bootstrap_discount, v_t)
 
 
 def td_error(q_tm1: TensorLike, n_step_return: TensorLike,

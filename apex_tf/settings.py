@@ -5,9 +5,20 @@ in its metadata, and checks, JSON and error messages come from there.
 """
 
 import dataclasses
+import difflib
 import math
 import re
-from typing import Any, Callable, Dict, Iterator, Mapping, Tuple, Type, TypeVar
+from typing import (
+  Any,
+  Callable,
+  Dict,
+  Iterator,
+  List,
+  Mapping,
+  Tuple,
+  Type,
+  TypeVar,
+)
 
 _ConfigT = TypeVar('_ConfigT')
 
@@ -158,3 +169,19 @@ def from_mapping(cls: Type[_ConfigT], data: Any,
       _check_type(path, value, default)
     setattr(result, key, value)
   return result
+
+
+def describe(config: Any) -> List[Tuple[str, Any, str]]:
+  """(dotted path, value, documentation) of every field."""
+  return [(path, value, field.metadata['doc'])
+          for path, value, field in leaves(config)]
+
+
+def unknown_field_message(config: Any, path: str) -> str:
+  """One line for a field that does not exist, with the nearest that does."""
+  known = [name for name, _, _ in leaves(config)]
+  close = difflib.get_close_matches(path, known, n=1)
+  hint = f'; did you mean {close[0]}?' if close else ''
+  sections = ', '.join(field.name for field in dataclasses.fields(config))
+  return (f'{path} is not a field of the configuration{hint} (sections: '
+          f'{sections})')

@@ -11,7 +11,6 @@ up in milliseconds and takes some 12 MB.
 """
 
 import argparse
-import collections
 import ctypes
 import dataclasses
 import os
@@ -19,8 +18,9 @@ import shlex
 import signal
 import sys
 import time
-from typing import Deque, NamedTuple, NoReturn, Optional, Sequence
+from typing import NoReturn, Optional, Sequence
 
+from apex_tf import restart_budget
 from apex_tf.monitoring import role_records
 
 # With which a role ends that was told to stop, as a shell says it of SIGTERM.
@@ -35,100 +35,6 @@ _POLL_SECONDS = 1.0
 # Signals by which a process that is at fault itself ends.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL,
             signal.SIGFPE)
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-  """How often and how fast a role is started again.
-
-  Attributes:
-    max_restarts: in `window_seconds`; one more is given up.
-    window_seconds: over which restarts are counted.
-    first_backoff_seconds: before a restart; each one doubles it.
-    longest_backoff_seconds: its bound.
-    healthy_seconds: a role that lived this long was well: the backoff begins
-      anew.
-    max_early_failures: in a row, each by an error of its own before it was
-      well; then it is given up, since another attempt would end alike.
-    orphan_seconds: what the role is given to stop when the launcher is gone.
-  """
-  max_restarts: int = 10
-  window_seconds: float = 3600.0
-  first_backoff_seconds: float = 0.5
-  longest_backoff_seconds: float = 8.0
-  healthy_seconds: float = 60.0
-  max_early_failures: int = 3
-  orphan_seconds: float = 7.0
-
-
-class Death(NamedTuple):
-  """How a role's process ended that should not have.
-
-  Attributes:
-    reason: in words.
-    own_fault: whether it failed, and was not stopped or killed from outside.
-    lived_seconds: since its start.
-    beyond_repair: whether it says itself that a restart would not help.
-  """
-  reason: str
-  own_fault: bool
-  lived_seconds: float
-  beyond_repair: bool = False
-
-
-class RestartBudget:
-  """Decides whether and when a role is started again."""
-
-  def __init__(self, limits: Limits):
-    self._limits = limits
-    self._times: Deque[float] = collections.deque()
-    self._backoff = limits.first_backoff_seconds
-    self._early_failures = 0
-    self._is_beyond_repair = False
-    self._reasons: Deque[str] = collections.deque(
-        maxlen=limits.max_restarts + 1)
-
-  def backoff_after(self, death: Death, now: float) -> Optional[float]:
-    """Takes note of a death.
-
-    Args:
-      death: of the role's process.
-      now: in seconds, monotonic.
-
-    Returns:
-      Seconds to wait before the restart; None to give up, with `verdict`.
-    """
-    limits = self._limits
-    well = death.lived_seconds >= limits.healthy_seconds
-    early = death.own_fault and not well
-    self._early_failures = self._early_failures + 1 if early else 0
-    self._reasons.append(death.reason)
-    self._is_beyond_repair = death.beyond_repair
-    while self._times and now - self._times[0] >= limits.window_seconds:
-      self._times.popleft()
-    if death.beyond_repair or len(self._times) >= limits.max_restarts or (
-        self._early_failures >= limits.max_early_failures):
-      return None
-    self._times.append(now)
-    backoff = limits.first_backoff_seconds if well else self._backoff
-    self._backoff = min(2 * backoff, limits.longest_backoff_seconds)
-    return backoff
-
-  def verdict(self) -> str:
-    """Why the role is given up, after `backoff_after` has said so."""
-    last = self._reasons[-1]
-    if self._is_beyond_repair:
-      return last
-    if self._early_failures >= self._limits.max_early_failures:
-      return f'{last} ({self._early_failures} failures in a row at its start)'
-    count = len(self._times) + 1
-    if count == 1:
-      return last
-    hours = self._limits.window_seconds / 3600.0
-    window = 'an hour' if hours == 1.0 else f'{hours:g} hours'
-    if set(list(self._reasons)[-count:]) == {last}:
-      return f'{last} {count} times in {window}'
-    return f'{last} (the last of {count} deaths in {window})'
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> bool:
@@ -150,7 +56,7 @@ class Supervisor:
   """Runs one role until it has ended as it should, or is given up."""
 
   def __init__(self, command: Sequence[str], role: str, roles_directory: str,
-               limits: Limits, parent: int):
+               limits: restart_budget.Limits, parent: int):
     """Starts nothing yet.
 
     Args:
@@ -166,7 +72,7 @@ class Supervisor:
         roles_directory, role_records.file_name(role))
     self._limits = limits
     self._parent = parent
-    self._budget = RestartBudget(limits)
+    self._budget = restart_budget.RestartBudget(limits)
     self._signals = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
     self._restarts = 0
     self._stopping = False
@@ -269,17 +175,21 @@ class Supervisor:
       self._take_signals(min(left, _POLL_SECONDS), None)
     return True
 
-  def _death(self, child: int, code: int, lived_seconds: float) -> Death:
+  def _death(self, child: int, code: int,
+             lived_seconds: float) -> restart_budget.Death:
     if code < 0:
       name = signal.Signals(-code).name
-      return Death(f'killed by {name}', -code in _CRASHES, lived_seconds)
+      return restart_budget.Death(
+          f'killed by {name}', -code in _CRASHES, lived_seconds)
     if code == TOLD_TO_STOP:
-      return Death('told to stop by a signal', False, lived_seconds)
+      return restart_budget.Death(
+          'told to stop by a signal', False, lived_seconds)
     record = role_records.read(self._record_file)
     reason = f'exit code {code}'
     if record is not None and record.pid == child and record.reason:
       reason = ' '.join(record.reason.split())
-    return Death(reason, True, lived_seconds, code == BEYOND_REPAIR)
+    return restart_budget.Death(
+        reason, True, lived_seconds, code == BEYOND_REPAIR)
 
   def _note_end(self, child: int) -> None:
     """Says of a role that was stopped before it could say so itself."""
@@ -351,4 +261,4 @@ def main() -> int:
     role = role.format(args.command[args.command.index('--lp_task_id') + 1])
   return Supervisor(
       args.command, role, args.roles_directory,
-      Limits(max_restarts=args.max_restarts), args.parent).run()
+      restart_budget.Limits(max_restarts=args.max_restarts), args.parent).run()

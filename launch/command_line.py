@@ -14,6 +14,7 @@ from absl import flags
 from absl import logging
 
 from apex_tf import config as config_lib
+from apex_tf import settings
 
 # Exit code of a command line that is refused.
 USAGE_ERROR = 2
@@ -50,11 +51,12 @@ def parse(argv: List[str]) -> List[str]:
     presets = ', '.join(sorted(glob.glob('configs/[a-z]*.py')))
     refuse('config is not given, but must be the path of a preset '
            f'(--config=FILE){": one of " + presets if presets else ""}')
-  known = {path for path, _, _ in config_lib.describe()}
+  known = {path for path, _, _ in settings.describe(config_lib.Config())}
   for arg in argv[1:]:
     override = _OVERRIDE.match(arg)
     if override and override.group(1) not in known:
-      refuse(config_lib.unknown_field_message(override.group(1)))
+      refuse(settings.unknown_field_message(
+          config_lib.Config(), override.group(1)))
   try:
     # ml_collections would warn as well of what is refused below.
     logging.set_verbosity(logging.ERROR)
@@ -95,7 +97,7 @@ def _illegal_value(message: str) -> str:
   match = re.match(r'flag --config\.([\w.]+)=(.*?): ', message)
   if match:
     path, value = match.groups()
-    for known, default, _ in config_lib.describe():
+    for known, default, _ in settings.describe(config_lib.Config()):
       if known == path:
         kind = type(default).__name__
         return f'{path} is {value!r}, but must be of type {kind}'

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import pytest
 
 from apex_tf import config as config_lib
+from apex_tf import settings
 
 _FLOATS = st.floats(allow_nan=False)
 
@@ -82,7 +83,7 @@ def test_the_sections_and_names_that_scripts_rely_on():
 
 
 def test_every_field_is_described():
-  described = config_lib.describe()
+  described = settings.describe(config_lib.Config())
   assert [path for path, _, _ in described] == list(_LEAVES)
   for path, default, doc in described:
     assert default == _LEAVES[path][0]

@@ -12,35 +12,36 @@ import time
 import psutil
 import pytest
 
+from apex_tf import restart_budget
 from apex_tf import supervisor
 from apex_tf.monitoring import role_records
 
-_LIMITS = supervisor.Limits(max_restarts=3)
+_LIMITS = restart_budget.Limits(max_restarts=3)
 
 
 def _killed(lived_seconds=1.0):
-  return supervisor.Death('killed by SIGKILL', False, lived_seconds)
+  return restart_budget.Death('killed by SIGKILL', False, lived_seconds)
 
 
 def _failed(reason='ValueError: no', lived_seconds=1.0):
-  return supervisor.Death(reason, True, lived_seconds)
+  return restart_budget.Death(reason, True, lived_seconds)
 
 
 def test_backoff_doubles_up_to_its_bound():
-  budget = supervisor.RestartBudget(supervisor.Limits(max_restarts=7))
+  budget = restart_budget.RestartBudget(restart_budget.Limits(max_restarts=7))
   assert [budget.backoff_after(_killed(), float(now)) for now in range(7)] == [
       0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
 def test_backoff_begins_anew_after_a_minute_of_health():
-  budget = supervisor.RestartBudget(supervisor.Limits())
+  budget = restart_budget.RestartBudget(restart_budget.Limits())
   deaths = [_killed(), _killed(59.9), _killed(60.0), _killed()]
   assert [budget.backoff_after(death, 0.0) for death in deaths] == [
       0.5, 1.0, 0.5, 1.0]
 
 
 def test_given_up_after_too_many_restarts_in_an_hour():
-  budget = supervisor.RestartBudget(_LIMITS)
+  budget = restart_budget.RestartBudget(_LIMITS)
   for now in (0.0, 10.0, 20.0):
     assert budget.backoff_after(_killed(), now) is not None
   assert budget.backoff_after(_killed(), 3599.9) is None
@@ -48,27 +49,27 @@ def test_given_up_after_too_many_restarts_in_an_hour():
 
 
 def test_restarts_of_an_hour_ago_do_not_count():
-  budget = supervisor.RestartBudget(_LIMITS)
+  budget = restart_budget.RestartBudget(_LIMITS)
   for now in (0.0, 10.0, 20.0, 3600.0, 3610.0, 3620.0):
     assert budget.backoff_after(_killed(), now) is not None
   assert budget.backoff_after(_killed(), 3630.0) is None
 
 
 def test_a_verdict_names_the_last_of_different_reasons():
-  budget = supervisor.RestartBudget(supervisor.Limits(max_restarts=1))
+  budget = restart_budget.RestartBudget(restart_budget.Limits(max_restarts=1))
   assert budget.backoff_after(_killed(), 0.0) is not None
   assert budget.backoff_after(_failed(), 1.0) is None
   assert budget.verdict() == 'ValueError: no (the last of 2 deaths in an hour)'
 
 
 def test_without_restarts_the_reason_is_the_verdict():
-  budget = supervisor.RestartBudget(supervisor.Limits(max_restarts=0))
+  budget = restart_budget.RestartBudget(restart_budget.Limits(max_restarts=0))
   assert budget.backoff_after(_failed(), 0.0) is None
   assert budget.verdict() == 'ValueError: no'
 
 
 def test_given_up_after_three_failures_at_the_start():
-  budget = supervisor.RestartBudget(supervisor.Limits())
+  budget = restart_budget.RestartBudget(restart_budget.Limits())
   assert budget.backoff_after(_failed(), 0.0) is not None
   assert budget.backoff_after(_failed(), 1.0) is not None
   assert budget.backoff_after(_failed('KeyError: 3'), 2.0) is None
@@ -76,16 +77,16 @@ def test_given_up_after_three_failures_at_the_start():
 
 
 def test_a_failure_that_would_come_again_is_given_up_at_once():
-  budget = supervisor.RestartBudget(supervisor.Limits())
+  budget = restart_budget.RestartBudget(restart_budget.Limits())
   assert budget.backoff_after(_killed(), 0.0) is not None
-  death = supervisor.Death('NonFiniteError: loss is nan', True, 90.0, True)
+  death = restart_budget.Death('NonFiniteError: loss is nan', True, 90.0, True)
   assert budget.backoff_after(death, 90.0) is None
   assert budget.verdict() == 'NonFiniteError: loss is nan'
 
 
 @pytest.mark.parametrize('between', [_killed(), _failed(lived_seconds=61.0)])
 def test_failures_that_are_not_in_a_row_are_not_given_up(between):
-  budget = supervisor.RestartBudget(supervisor.Limits())
+  budget = restart_budget.RestartBudget(restart_budget.Limits())
   for _ in range(3):
     for death in (_failed(), _failed(), between):
       assert budget.backoff_after(death, 0.0) is not None
@@ -102,10 +103,11 @@ _ROOT = str(pathlib.Path(supervisor.__file__).parents[1])
 _SUPERVISE = f'''
 import json, os, sys
 sys.path.insert(0, {_ROOT!r})
+from apex_tf import restart_budget
 from apex_tf import supervisor
 limits, command, roles, parent = json.loads(sys.argv[1])
 sys.exit(supervisor.Supervisor(
-    command, 'actor_3', roles, supervisor.Limits(**limits),
+    command, 'actor_3', roles, restart_budget.Limits(**limits),
     parent or os.getppid()).run())
 '''
 

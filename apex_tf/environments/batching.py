@@ -257,18 +257,22 @@ class VectorEnvironment(base.BatchedEnvironment):
   def _restart(self, mask: np.ndarray) -> np.ndarray:
     """Begins the episodes of some environments; the others stay as they are.
 
-    Needed only where an observation or a reward can be other than finite.
+    By default that is refused: an emulator's numbers are always finite.
 
     Args:
       mask: `<bool>[E]`, which.
 
     Returns:
       The newest observations of all.
+
+    Raises:
+      RuntimeError: these environments cannot begin one by one.
     """
-    raise NotImplementedError
+    raise RuntimeError(f'{self.name}: environments {np.flatnonzero(mask)} '
+                       'broke, and cannot begin anew without the others')
 
   def _draw(self) -> Any:
-    """Draws environment 0 as it is now; needed only where it can be seen.
+    """Draws environment 0 as it is now; by default there is no picture.
 
     Returns:
       An image as `pictures.to_picture` takes it, of one shape.
@@ -276,7 +280,7 @@ class VectorEnvironment(base.BatchedEnvironment):
     Raises:
       Exception: of any type; `render` names the environment.
     """
-    raise NotImplementedError('it draws no picture')
+    raise ValueError('it draws no picture')
 
 
 def _is_finite(timestep: dm_env.TimeStep) -> np.ndarray:

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from apex_tf import config as config_lib
+from apex_tf import settings
 from apex_tf.monitoring import metrics as metrics_lib
 from launch import reference
 
@@ -33,7 +34,7 @@ def _rows(page):
 def test_every_field_is_on_the_page_with_its_documentation():
   rows = _rows(reference.configuration_page())
   expected = {}
-  for path, _, doc in config_lib.describe():
+  for path, _, doc in settings.describe(config_lib.Config()):
     section, name = path.split('.')
     expected.setdefault(section, {})[name] = doc
   assert rows == expected
