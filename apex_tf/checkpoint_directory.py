@@ -59,6 +59,17 @@ class CheckpointDirectory:
     """Of the checkpoint of one step, whether it exists or not."""
     return os.path.join(self.path, f'{step:012d}')
 
+  def paths(self) -> List[str]:
+    """Of the checkpoints, the damaged too, in the order of their steps."""
+    if not os.path.isdir(self.path):
+      return []
+    return [os.path.join(self.path, name) for name in self._names()]
+
+  def next_step(self) -> int:
+    """One more than that of any checkpoint; 1 if there is none."""
+    return max((int(os.path.basename(path)) for path in self.paths()),
+               default=0) + 1
+
   def save(self, step: int, write: Callable[[str], None]) -> None:
     """Makes a checkpoint, in the place of one of the same step.
 

@@ -183,9 +183,12 @@ class ReplayConfig:
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
   max_pending_items: int = settings.setting(
-      40, 'Transitions of one environment that may wait unconfirmed at the '
-      'actor before it blocks. [ours; paper: up to 100 buffered, but Reverb '
-      'warns at each item above 50]', minimum=1)
+      40, 'Transitions of one environment that may wait unconfirmed before its '
+      'actor blocks. [ours; paper: 100; Reverb warns above 50]', minimum=1)
+  checkpoint_minutes: float = settings.setting(
+      0.0, 'Minutes between checkpoints of replay, which is then also saved '
+      'when it stops, and restored when it starts; 0 is none: it fills anew '
+      '[paper].', minimum=0.0, may_change=True)
   port: int = settings.setting(
       0, 'TCP port of the replay server; 0 picks a free one. [ours]',
       minimum=0, maximum=65535, may_change=True)
@@ -206,8 +209,7 @@ class ActorConfig:
       'variables: 400 frames [paper].', minimum=1)
   flush_period: int = settings.setting(
       10, 'Agent steps of one environment between looks at what its writer has '
-      'pending; what fills a chunk is sent anyway. [ours; paper: batches of 50 '
-      'transitions]', minimum=1)
+      'pending; full chunks are sent anyway. [ours; paper: 50]', minimum=1)
 
 
 @dataclasses.dataclass
@@ -314,12 +316,11 @@ class Config:
     """
     settings.check(self)
     replay, learner = self.replay, self.learner
-    if replay.min_size > replay.capacity:
-      raise settings.error('replay.min_size', replay.min_size,
-                           f'at most replay.capacity, {replay.capacity}')
-    if learner.batch_size > replay.capacity:
-      raise settings.error('learner.batch_size', learner.batch_size,
-                           f'at most replay.capacity, {replay.capacity}')
+    for field, size in (('replay.min_size', replay.min_size),
+                        ('learner.batch_size', learner.batch_size)):
+      if size > replay.capacity:
+        raise settings.error(
+            field, size, f'at most replay.capacity, {replay.capacity}')
     if 0 < replay.samples_per_insert and replay.samples_per_insert_tolerance * (
         replay.min_size) < max(1.0, 1.0 / replay.samples_per_insert):
       raise settings.error(

@@ -1,11 +1,12 @@
 """Launches the program of a run and sees to it that it ends."""
 
 import contextlib
+import math
 import os
 import signal
 import threading
 import time
-from typing import Any, NamedTuple, Optional, Set
+from typing import Any, NamedTuple, Optional, Set, Tuple
 
 from absl import logging
 import launchpad as lp
@@ -16,6 +17,7 @@ from apex_tf import config as config_lib
 from apex_tf import ports
 from apex_tf import program
 from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import formatting as fmt
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
@@ -24,11 +26,14 @@ LAUNCH_TYPES = ('local_mp', 'local_mt')
 
 _POLL_SECONDS = 0.5
 # What nodes are given to end by themselves: longer than a call to the learner
-# that is no more, and the learner what its checkpoint may take.
+# that is no more.
 _GRACE_SECONDS = 6.0
-_LEARNER_GRACE_SECONDS = 60.0
-# After which Launchpad kills them all, and the launcher; never before us.
-TERMINATION_NOTICE_SECONDS = 75
+# And those that write a checkpoint: the learner, and replay as projected, on a
+# machine that is three times as slow, once more after one that was due.
+_SAVING_GRACE_SECONDS = 60.0
+_SLOWER = 6.0
+# After it Launchpad kills them all, and the launcher; never before us.
+_TERMINATION_MARGIN_SECONDS = 15.0
 # What the process of a role, killed with its supervisor, may need to be gone.
 _VANISH_SECONDS = 5.0
 
@@ -53,18 +58,47 @@ def check_ports(config: config_lib.Config) -> None:
             f'({error.strerror})') from error
 
 
+class Grace(NamedTuple):
+  """What the nodes are given to end, once they are told to stop.
+
+  Attributes:
+    saving_roles: that write a checkpoint.
+    saving_seconds: that they are given for it.
+  """
+  saving_roles: Tuple[str, ...]
+  saving_seconds: float
+
+  @classmethod
+  def for_checkpoints(cls, replay_seconds: Optional[float]) -> 'Grace':
+    """For the checkpoints of a run.
+
+    Args:
+      replay_seconds: that one of replay may take, or None if there is none.
+    """
+    if replay_seconds is None:
+      return cls(('learner',), _SAVING_GRACE_SECONDS)
+    return cls(('learner', 'replay'),
+               _SAVING_GRACE_SECONDS + _SLOWER * replay_seconds)
+
+  @property
+  def termination_notice_seconds(self) -> int:
+    """What `--lp_termination_notice_secs` has to be at least."""
+    return math.ceil(self.saving_seconds + _TERMINATION_MARGIN_SECONDS)
+
+
 class _Watch:
   """Watches a launched program from a thread, and sees to it that it ends.
 
   Launchpad wants to be stopped by a signal to the launcher; who sent the first
   one tells an end from an interruption. Nodes that are still there seconds
-  after they were told to stop, importing TensorFlow perhaps, are killed; the
-  learner, once it is at work, only when its checkpoint should long be written.
-  Launchpad would do it later, and kill the launcher as well.
+  after they were told to stop, importing TensorFlow perhaps, are killed; those
+  that write a checkpoint, once they are at work, only when it should long be
+  written. Launchpad would do it later, and kill the launcher as well.
   """
 
-  def __init__(self, directory: run_directory.RunDirectory):
+  def __init__(self, directory: run_directory.RunDirectory, grace: Grace):
     self._directory = directory
+    self._grace = grace
     self._ended = threading.Event()
     self.interrupted = False
     self.done = False
@@ -101,16 +135,19 @@ class _Watch:
         self.done = True
         os.kill(os.getpid(), signal.SIGTERM)
     if not self._ended.wait(_GRACE_SECONDS):
-      learner = self._learner_processes()
-      if learner:
-        logging.warning('Waiting until the learner has written its checkpoint.')
-      _kill_all_but(learner)
-    if not self._ended.wait(_LEARNER_GRACE_SECONDS - _GRACE_SECONDS):
+      saving = {role: processes for role in self._grace.saving_roles
+                if (processes := self._processes(role))}
+      if saving:
+        logging.warning(
+            'Waiting until %s has written its checkpoint, %s at most.',
+            ' and '.join(saving), fmt.duration(self._grace.saving_seconds))
+      _kill_all_but(set().union(*saving.values()))
+    if not self._ended.wait(self._grace.saving_seconds - _GRACE_SECONDS):
       _kill_all_but(set())
 
-  def _learner_processes(self) -> Set[int]:
-    """The learner at work and its supervisor; none where it only starts."""
-    record = self._directory.read_roles().get('learner')
+  def _processes(self, role: str) -> Set[int]:
+    """A role at work and its supervisor; none where it only starts."""
+    record = self._directory.read_roles().get(role)
     if record is None or not record.alive():
       return set()
     try:
@@ -153,13 +190,15 @@ def _find_failure(directory: run_directory.RunDirectory
 
 
 def run(config: config_lib.Config, directory: run_directory.RunDirectory,
-        launch_type: str, console: console_lib.Console) -> Ending:
+        launch_type: str, grace: Grace,
+        console: console_lib.Console) -> Ending:
   """Launches the program and waits until it has ended.
 
   Args:
     config: validated.
     directory: of the run, prepared.
     launch_type: one of `LAUNCH_TYPES`.
+    grace: for the nodes to end.
     console: shows the status meanwhile.
 
   Returns:
@@ -168,7 +207,7 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
   # Launchpad reads $LAUNCHPAD_LOGGING_DIR when it is imported, which is before
   # the run directory is known.
   launch_local_output_to_files._LOGGING_DIR = directory.logs_directory  # pylint: disable=protected-access
-  watch = _Watch(directory)
+  watch = _Watch(directory, grace)
   failed = False
   failure = None
   with console, open(directory.launcher_log_file, 'w', encoding='utf-8') as log:

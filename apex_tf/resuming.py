@@ -12,6 +12,7 @@ from apex_tf import config as config_lib
 from apex_tf import settings
 from apex_tf.monitoring import formatting as fmt
 from apex_tf.monitoring import run_directory
+from apex_tf.replay import checkpoint_size
 
 # How many changed fields are named.
 _SHOWN = 3
@@ -25,6 +26,17 @@ class Checkpoint(NamedTuple):
     time: when it was written, in seconds since the epoch.
   """
   learner_steps: int
+  time: float
+
+
+class ReplayCheckpoint(NamedTuple):
+  """The newest checkpoint of a run's replay.
+
+  Attributes:
+    items: transitions that it holds, or a few more.
+    time: when it was written, in seconds since the epoch.
+  """
+  items: int
   time: float
 
 
@@ -86,12 +98,41 @@ def find_checkpoint(path: str, resume: str) -> Optional[Checkpoint]:
     ValueError: the checkpoints cannot be read; names `workdir`.
   """
   directory = run_directory.RunDirectory(path)
+  found = _find_newest(
+      path, resume, directory, directory.learner_checkpoints_directory)
+  return found and Checkpoint(found.step, os.path.getmtime(found.path))
+
+
+def find_replay_checkpoint(
+    path: str, resume: str,
+    config: config_lib.Config) -> Optional[ReplayCheckpoint]:
+  """That with which replay will begin, or None.
+
+  Args:
+    path: as `check` has passed it.
+    resume: likewise.
+    config: of the run from now on.
+
+  Raises:
+    ValueError: the checkpoints cannot be read; names `workdir`.
+  """
+  if not config.replay.checkpoint_minutes:
+    return None
+  directory = run_directory.RunDirectory(path)
+  found = _find_newest(
+      path, resume, directory, directory.replay_checkpoints_directory)
+  return found and ReplayCheckpoint(
+      checkpoint_size.read_state(found.path).items,
+      os.path.getmtime(found.path))
+
+
+def _find_newest(path: str, resume: str,
+                 directory: run_directory.RunDirectory,
+                 checkpoints: str) -> Optional[checkpoint_directory.Found]:
   if resume == 'never' or not directory.holds_run:
     return None
   try:
-    found = checkpoint_directory.CheckpointDirectory(
-        directory.learner_checkpoints_directory).find_newest()
-    return found and Checkpoint(found.step, os.path.getmtime(found.path))
+    return checkpoint_directory.CheckpointDirectory(checkpoints).find_newest()
   except OSError as error:
     raise ValueError(
         f'workdir is {path!r}, but must be of a run whose checkpoints can be '
@@ -99,19 +140,32 @@ def find_checkpoint(path: str, resume: str) -> Optional[Checkpoint]:
 
 
 def describe(path: str, config: config_lib.Config,
-             checkpoint: Optional[Checkpoint]) -> str:
+             checkpoint: Optional[Checkpoint],
+             replay: Optional[ReplayCheckpoint]) -> str:
   """One line for the terminal: from where a run goes on.
 
   Args:
     path: of the run directory, as it was given.
     config: of the run from now on.
     checkpoint: `find_checkpoint` of it.
+    replay: `find_replay_checkpoint` of it.
   """
+  filling = replay is None or replay.items < config.replay.min_size
   fill = f'{config.replay.min_size:,} transitions'
+  if replay is None:
+    holds = 'replay is empty'
+  else:
+    holds = (f'replay has the {replay.items:,} transitions of '
+             f'{_age(replay.time)} ago')
   if checkpoint is None:
-    return (f'Resuming {path}, which has no checkpoint: learning and counting '
-            f'begin anew, when replay holds {fill}')
-  age = fmt.duration(time.time() - checkpoint.time)
+    return (f'Resuming {path}, which has no checkpoint of the learner: '
+            'learning and counting begin anew'
+            f'{f", when replay holds {fill}" if filling else ""}; {holds}')
+  then = (f': the restored policy fills it to {fill} before learning goes on'
+          if filling else '')
   return (f'Resuming {path} from learner step {checkpoint.learner_steps:,} of '
-          f'{age} ago; replay is empty: the restored policy fills it to {fill} '
-          'before learning goes on')
+          f'{_age(checkpoint.time)} ago; {holds}{then}')
+
+
+def _age(seconds: float) -> str:
+  return fmt.duration(time.time() - seconds)

@@ -27,7 +27,9 @@ from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import status_reporter
 from apex_tf.replay import adder as adder_lib
+from apex_tf.replay import checkpoint
 from apex_tf.replay import dataset as dataset_lib
+from apex_tf.replay import layout
 from apex_tf.replay import monitor as monitor_lib
 from apex_tf.roles import evaluator as evaluator_role
 from apex_tf.roles import learner as learner_role
@@ -52,7 +54,8 @@ class SerialRun:
                directory: run_directory.RunDirectory):
     """Builds every part, with a replay server inside this process.
 
-    Learner and counts go on from the newest checkpoint, if there is one.
+    Learner, counts and replay go on from the newest checkpoints, if there are
+    any.
 
     Args:
       config: validated.
@@ -61,11 +64,17 @@ class SerialRun:
     self._config = config
     self._directory = directory
     builder = builder_lib.Builder(config)
-    self._server = reverb.Server(
-        builder.make_replay_tables(limit_ratio=False), port=None)
+    self.replay_checkpointer = checkpoint.ReplayCheckpointer(
+        directory.replay_checkpoints_directory,
+        config.replay.checkpoint_minutes)
+    self._server = self.replay_checkpointer.make_server(
+        builder.make_replay_tables(limit_ratio=False)[0], None)
     address = f'localhost:{self._server.port}'
     client = reverb.Client(address)
     self._monitor = monitor_lib.ReplayMonitor(client, config.replay)
+    restored = client.server_info()[layout.TABLE].current_size
+    # Transitions to insert before the first learner step.
+    self._fill_size = max(0, config.replay.min_size - restored)
     self.coordinator = coordinator_lib.Coordinator(config.run)
     self._priority_writer = builder.make_priority_writer(client)
     self._evictor = builder.make_evictor(client)
@@ -128,9 +137,9 @@ class SerialRun:
       NonFiniteError: see `Learner.step`; says where the batch is saved.
     """
     inserted = sum(a.adder.statistics.items_inserted for a in self._actors)
-    if inserted < self._config.replay.min_size:
+    if inserted < self._fill_size:
       return
-    samples = self._ratio * (inserted - self._config.replay.min_size + 1)
+    samples = self._ratio * (inserted - self._fill_size + 1)
     allowed = self._first_step + samples / self._config.learner.batch_size
     phase = self.coordinator.get_phase()
     while self.learner.num_steps < allowed and (
@@ -178,6 +187,7 @@ class SerialRun:
     for actor in self._actors:
       actor.logger.close()
       actor.adder.close()
+    self.replay_checkpointer.save()
     self._server.stop()
 
 
@@ -239,6 +249,7 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         with interruption.held():
           serial.learn()
           serial.checkpointer.save_if_due()
+          serial.replay_checkpointer.save_if_due()
       now = reported_at = time.monotonic()
       console.update()
       if now - logged_at >= config.run.metrics_period_seconds:

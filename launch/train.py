@@ -8,7 +8,7 @@ Any field of the configuration can be overridden, as in
 
 import os
 import sys
-from typing import Sequence
+from typing import NamedTuple, Optional, Sequence
 
 from absl import flags
 from absl import logging
@@ -24,6 +24,7 @@ from apex_tf.monitoring import learning_curve
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
+from apex_tf.replay import checkpoint_size
 from apex_tf.replay import footprint
 from launch import command_line
 
@@ -47,16 +48,16 @@ flags.DEFINE_bool(
     'process reaches: Reverb and Courier listen on all interfaces and ask no '
     'one for a password. Needs root or user namespaces.')
 FLAGS.set_default('lp_launch_type', 'local_mp')
-FLAGS.set_default('lp_termination_notice_secs',
-                  launching.TERMINATION_NOTICE_SECONDS)
 
 
-def check_flags(config: config_lib.Config) -> footprint.Footprint:
-  """Refuses what cannot run, before anything is started or written.
+class Projected(NamedTuple):
+  """What a full replay will need: memory, and for its checkpoints."""
+  replay: footprint.Footprint
+  checkpoint: Optional[checkpoint_size.Projection]
 
-  Returns:
-    What a full replay will need.
-  """
+
+def check_flags(config: config_lib.Config) -> Projected:
+  """Refuses what cannot run, before anything is started or written."""
   try:
     if not FLAGS.workdir:
       raise ValueError('workdir is not given, but must be the path of a run '
@@ -69,12 +70,16 @@ def check_flags(config: config_lib.Config) -> footprint.Footprint:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must be one of '
           f'{", ".join(launching.LAUNCH_TYPES)}')
-    replay = footprint.check(config, validation.validate(config))
+    spec = validation.validate(config)
+    projected = Projected(
+        footprint.check(config, spec),
+        checkpoint_size.check(
+            config, spec, run_directory.RunDirectory(FLAGS.workdir).path))
     # This waits for the last roles of a launcher that was killed, so that
     # their ports are free.
     resuming.check(FLAGS.workdir, FLAGS.resume, config)
     launching.check_ports(config)
-    return replay
+    return projected
   except ValueError as error:
     command_line.refuse(str(error))
 
@@ -119,12 +124,14 @@ def main(argv: Sequence[str]) -> None:
   config = FLAGS.config
   if FLAGS.isolate:
     isolation.enter()  # First of all, since it runs this command line again.
-  replay = check_flags(config)
+  projected = check_flags(config)
   # The terminal is the console's; what roles log in threads is in their files.
   logging.set_verbosity(logging.INFO)
   logging.get_absl_handler().setLevel('WARNING')
   try:
     checkpoint = resuming.find_checkpoint(FLAGS.workdir, FLAGS.resume)
+    replay = resuming.find_replay_checkpoint(
+        FLAGS.workdir, FLAGS.resume, config)
     directory = run_directory.prepare(
         FLAGS.workdir, FLAGS.resume, checkpoint is not None)
   except ValueError as error:  # Seen only when it is written to.
@@ -132,8 +139,10 @@ def main(argv: Sequence[str]) -> None:
   if directory.moved_aside:
     print(f'The run that was there is now in {directory.moved_aside}')
   if directory.resumed:
-    print(resuming.describe(FLAGS.workdir, config, checkpoint))
-  print(f'Replay: {replay}')
+    print(resuming.describe(FLAGS.workdir, config, checkpoint, replay))
+  print(f'Replay: {projected.replay}')
+  if projected.checkpoint is not None:
+    print(checkpoint_size.describe(config, projected.checkpoint))
   # From now on this directory is seen to be in use.
   directory.record_start(run_directory.LAUNCHER)
   directory.write_config(config)
@@ -143,7 +152,12 @@ def main(argv: Sequence[str]) -> None:
     from apex_tf import serial  # pylint: disable=import-outside-toplevel
     ending = launching.Ending(serial.run(config, directory, console))
   else:
-    ending = launching.run(config, directory, FLAGS.lp_launch_type, console)
+    grace = launching.Grace.for_checkpoints(
+        projected.checkpoint and projected.checkpoint.seconds)
+    FLAGS.set_default(
+        'lp_termination_notice_secs', grace.termination_notice_seconds)
+    ending = launching.run(
+        config, directory, FLAGS.lp_launch_type, grace, console)
   exit_code = finish(config, directory, ending)
   directory.record_stop(run_directory.LAUNCHER)
   sys.exit(exit_code)

@@ -16,7 +16,7 @@ from apex_tf.monitoring import run_directory
 # By hand: what the issue says of limits, logging and the number of actors, and
 # what only decides how quickly the same thing is done.
 _MAY_CHANGE = {
-    'replay.port', 'learner.port',
+    'replay.checkpoint_minutes', 'replay.port', 'learner.port',
     'actor.num_actors', 'actor.environments_per_actor',
     'learner.prefetch_batches', 'learner.num_samplers',
     'learner.checkpoint_minutes', 'learner.max_pending_priorities',
@@ -124,6 +124,10 @@ def _save(run, step):
   return checkpoints.path_of(step)
 
 
+def _describe(checkpoint, replay=None):
+  return resuming.describe('runs/x', config_lib.Config(), checkpoint, replay)
+
+
 def test_the_newest_whole_checkpoint_is_found(run):
   assert resuming.find_checkpoint(run.path, 'auto') is None
   path = _save(run, 4800)
@@ -133,13 +137,55 @@ def test_the_newest_whole_checkpoint_is_found(run):
   found = resuming.find_checkpoint(run.path, 'auto')
   assert found.learner_steps == 4800
   assert resuming.find_checkpoint(run.path, 'never') is None
-  assert resuming.describe('runs/x', config_lib.Config(), found) == (
+  assert _describe(found) == (
       'Resuming runs/x from learner step 4,800 of 12 min 05 s ago; replay is '
       'empty: the restored policy fills it to 50,000 transitions before '
       'learning goes on')
 
 
 def test_a_run_without_a_checkpoint_says_so():
-  assert resuming.describe('runs/x', config_lib.Config(), None) == (
-      'Resuming runs/x, which has no checkpoint: learning and counting begin '
-      'anew, when replay holds 50,000 transitions')
+  assert _describe(None) == (
+      'Resuming runs/x, which has no checkpoint of the learner: learning and '
+      'counting begin anew, when replay holds 50,000 transitions; replay is '
+      'empty')
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_ages():
+  assert 'of 0 s ago' in _describe(
+      resuming.Checkpoint(4800, time.time() + 1000))
+
+
+def test_the_checkpoint_of_replay_is_found(run):
+  config = config_lib.Config()
+  config.replay.checkpoint_minutes = 5.0
+
+  def find(resume='auto'):
+    return resuming.find_replay_checkpoint(run.path, resume, config)
+
+  def write(path):
+    pathlib.Path(path, 'replay.json').write_text(
+        '{"items": 70123, "inserts": 80000, "samples": 90000}')
+
+  assert find() is None
+  checkpoints = checkpoint_directory.CheckpointDirectory(
+      run.replay_checkpoints_directory)
+  checkpoints.save(7, write)
+  assert find().items == 70_123
+  assert find('never') is None
+  config.replay.checkpoint_minutes = 0.0
+  assert find() is None
+
+
+def test_it_says_what_replay_begins_with():
+  now = time.time()
+  learner = resuming.Checkpoint(4800, now - 60.5)
+  assert _describe(learner, resuming.ReplayCheckpoint(50_000, now - 30.5)) == (
+      'Resuming runs/x from learner step 4,800 of 1 min ago; replay has the '
+      '50,000 transitions of 30 s ago')
+  assert _describe(learner, resuming.ReplayCheckpoint(49_999, now - 30.5)) == (
+      'Resuming runs/x from learner step 4,800 of 1 min ago; replay has the '
+      '49,999 transitions of 30 s ago: the restored policy fills it to 50,000 '
+      'transitions before learning goes on')
+  assert _describe(None, resuming.ReplayCheckpoint(50_000, now - 30.5)) == (
+      'Resuming runs/x, which has no checkpoint of the learner: learning and '
+      'counting begin anew; replay has the 50,000 transitions of 30 s ago')

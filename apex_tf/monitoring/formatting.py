@@ -47,6 +47,14 @@ def broken_off(number: int) -> str:
   return f'; {episodes(number)} broke off' if number else ''
 
 
+def size(number: float) -> str:
+  """Bytes: "812 kB", "45 MB", "1.2 GB"."""
+  for unit, scale, digits in (('GB', 1e9, 1), ('MB', 1e6, 0)):
+    if number >= scale:
+      return f'{number / scale:.{digits}f} {unit}'
+  return f'{number / 1e3:.0f} kB'
+
+
 def rate(value: float) -> str:
   """Things per second: "0.52", "92.1", "3,412"."""
   if not math.isfinite(value) or abs(value) >= 100:

@@ -7,6 +7,7 @@
     policy.npz           the last policy published, each minute and at the end
     evaluation.json      what `launch.evaluate` last measured of that policy
     checkpoints/learner/ the last three of the learner, by learner step
+    checkpoints/replay/  the last one of replay, if it is to have any
     failures/            batches that gave a loss or gradient that is not finite
     logs/<group>/<index> output of each role's process
     logs/previous_<n>/   the same, and more, of launches before it was resumed
@@ -98,6 +99,11 @@ class RunDirectory:
   def learner_checkpoints_directory(self) -> str:
     """See `checkpointing.LearnerCheckpointer`."""
     return self._join(os.path.join('checkpoints', 'learner'))
+
+  @property
+  def replay_checkpoints_directory(self) -> str:
+    """See `replay.checkpoint.ReplayCheckpointer`."""
+    return self._join(os.path.join('checkpoints', 'replay'))
 
   @property
   def failures_directory(self) -> str:

@@ -13,6 +13,7 @@ import psutil
 
 from apex_tf import config as config_lib
 from apex_tf import settings
+from apex_tf.monitoring import formatting as fmt
 
 # What a server of Reverb 0.7.3 grows by, in bytes for each transition, besides
 # the numbers in it: the item, its references, its priority and its share of
@@ -28,16 +29,17 @@ _PICTURE_SHARE = 0.11
 _NUM_SCALARS = 3
 
 
-
 class Footprint(NamedTuple):
   """What a full replay needs.
 
   Attributes:
     transitions: that it holds at most.
     bytes_each: for each of them, with its share of everything.
+    data_bytes_each: of them what its numbers and its own frame take.
   """
   transitions: int
   bytes_each: float
+  data_bytes_each: float
 
   @property
   def bytes(self) -> float:
@@ -45,7 +47,7 @@ class Footprint(NamedTuple):
 
   def __str__(self) -> str:
     """As in "about 4.2 GB when full (2,000,000 transitions of 2.1 kB)"."""
-    return (f'about {_gigabytes(self.bytes)} when full ({self.transitions:,} '
+    return (f'about {fmt.size(self.bytes)} when full ({self.transitions:,} '
             f'transitions of {self.bytes_each / 1e3:.1f} kB)')
 
 
@@ -67,8 +69,9 @@ def project(config: config_lib.ReplayConfig,
   action_size = int(np.prod(spec.actions.shape, dtype=np.int64))
   step_bytes = np.dtype(np.float32).itemsize * (_NUM_SCALARS + action_size)
   slack = 1.02 if config.eviction == 'prioritized' else 1.0
+  data_bytes = frame_bytes + step_bytes
   return Footprint(math.ceil(slack * config.capacity),
-                   _BOOKKEEPING + frame_bytes + step_bytes)
+                   _BOOKKEEPING + data_bytes, data_bytes)
 
 
 def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> Footprint:
@@ -92,7 +95,7 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> Footprint:
         'replay.capacity', config.replay.capacity,
         f'at most {int(most):,} here: replay will need {footprint}, and '
         f'run.max_memory_share {share:g} of this machine\'s '
-        f'{_gigabytes(memory)} is {_gigabytes(share * memory)}')
+        f'{fmt.size(memory)} is {fmt.size(share * memory)}')
   return footprint
 
 
@@ -134,8 +137,3 @@ def _limit_files(root: str) -> List[str]:
     files += [os.path.join(top, *parts[:depth], name)
               for depth in range(len(parts) + 1)]
   return files
-
-
-def _gigabytes(number: float) -> str:
-  return (f'{number / 1e9:.1f} GB' if number >= 1e9 else
-          f'{number / 1e6:.0f} MB')

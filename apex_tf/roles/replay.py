@@ -11,6 +11,7 @@ from apex_tf import ports
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
+from apex_tf.replay import checkpoint
 from apex_tf.replay import monitor as monitor_lib
 
 ROLE = 'replay'
@@ -21,9 +22,12 @@ def run_replay(config: config_lib.Config,
                stop: threading.Event) -> reverb.Server:
   """Serves the prioritized table until `stop` is set.
 
+  It holds what the newest checkpoint in the directory holds, if the run is to
+  have checkpoints of replay.
+
   Args:
     config: of the run.
-    directory: of the run.
+    directory: of the run; TensorBoard logs and checkpoints go there.
     address: `host:port` to serve on.
     stop: ends the server.
 
@@ -34,7 +38,10 @@ def run_replay(config: config_lib.Config,
   builder = builder_lib.Builder(config)
   port = int(address.rsplit(':', 1)[1])
   ports.wait_until_free(port, stop)
-  server = reverb.Server(builder.make_replay_tables(), port=port)
+  checkpointer = checkpoint.ReplayCheckpointer(
+      directory.replay_checkpoints_directory,
+      config.replay.checkpoint_minutes)
+  server = checkpointer.make_server(builder.make_replay_tables()[0], port)
   logging.info('Replay serves at %s.', address)
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(ROLE), ROLE)
@@ -42,6 +49,7 @@ def run_replay(config: config_lib.Config,
   rates = metrics_lib.Rates()
   rates.update({'inserts_per_second': 0, 'samples_per_second': 0})
   while not stop.wait(config.run.metrics_period_seconds):
+    checkpointer.save_if_due()
     status = monitor.read()
     if status is None:
       continue
@@ -58,6 +66,7 @@ def run_replay(config: config_lib.Config,
         'resident_megabytes': metrics_lib.resident_megabytes(),
         **per_second,
     })
+  checkpointer.save()
   logger.close()
   server.stop()
   return server

@@ -56,10 +56,10 @@ def test_prioritized_eviction_needs_a_little_more():
 
 
 def test_it_says_what_it_needs():
-  needed = footprint.Footprint(2_000_000, 2127.0)
+  needed = footprint.Footprint(2_000_000, 2127.0, 800.0)
   assert str(needed) == (
       'about 4.3 GB when full (2,000,000 transitions of 2.1 kB)')
-  assert str(footprint.Footprint(20_000, 1312.0)).startswith('about 26 MB ')
+  assert str(footprint.Footprint(20_000, 1312.0, 32.0)).startswith('about 26 MB ')
 
 
 def test_more_than_the_share_of_the_memory_is_refused(monkeypatch):

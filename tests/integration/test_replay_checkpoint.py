@@ -1,0 +1,94 @@
+"""Replay of a real program, killed or stopped, goes on with what it held."""
+
+import os
+import pathlib
+import re
+import signal
+
+from reverb.cc.checkpointing import checkpoint_pb2
+import tensorflow as tf
+
+from apex_tf import checkpoint_directory
+from apex_tf.monitoring import run_directory
+from tests.integration import programs
+
+_CHECKPOINTS = '--config.replay.checkpoint_minutes=0.03'
+
+
+def _num_saved(workdir: pathlib.Path) -> int:
+  """Transitions in the newest checkpoint, counted in Reverb's own file."""
+  found = checkpoint_directory.CheckpointDirectory(
+      str(workdir / 'checkpoints' / 'replay')).find_newest()
+  if found is None:
+    return 0
+  record, = tf.data.TFRecordDataset(f'{found.path}/tables.tfrecord')
+  return len(checkpoint_pb2.PriorityTableCheckpoint.FromString(
+      record.numpy()).items)
+
+
+def _restored(workdir: pathlib.Path):
+  """Numbers of transitions that replay says it has restored, in order."""
+  return [int(number) for number in re.findall(
+      r'Restored (\d+) transitions of replay from ',
+      (workdir / 'logs/replay/0').read_text())]
+
+
+def test_killed_and_stopped(launch, tmp_path):
+  workdir = tmp_path / 'run'
+  program = launch(_CHECKPOINTS)
+  program.wait_until(lambda: program.phase() == 'learning')
+  program.wait_until(lambda: _num_saved(workdir) > 200)
+  killed = program.role_pid('replay')
+  os.kill(killed, signal.SIGSTOP)  # No checkpoint comes in between.
+  saved = _num_saved(workdir)
+  os.kill(killed, signal.SIGKILL)
+  program.wait_until(lambda: _restored(workdir))
+  assert _restored(workdir) == [saved]
+  directory = run_directory.RunDirectory(str(workdir))
+  status = directory.read_status()
+  assert status.replay.inserts >= saved
+  program.wait_until(
+      lambda: directory.read_status().learner_steps > status.learner_steps + 50)
+  assert 'Replay is empty' not in (workdir / 'logs/replay/0').read_text(
+      ).split('killed by SIGKILL')[1]
+
+  program.terminate()
+  code, out, err = program.wait()
+  assert code == 0, err
+  assert 'Replay checkpoints: up to ' in out
+  saved = _num_saved(workdir)
+  inserts = directory.read_status().replay.inserts
+  assert saved == 1000 or inserts < 1000
+
+  steps = programs.read_json(workdir / 'summary.json')['learner_steps']
+  program = launch(
+      _CHECKPOINTS, f'--config.run.max_learner_steps={steps + 50}')
+  code, out, err = program.wait()
+  assert code == 0, err
+  assert re.match(
+      rf'Resuming {workdir} from learner step {steps:,} of .* ago; replay has '
+      rf'the {saved:,} transitions of .* ago\n', out)
+  assert _restored(workdir) == [saved]
+  assert programs.read_json(
+      workdir / 'summary.json')['learner_steps'] == steps + 50
+  assert not program.survivors()
+  assert sorted(os.listdir(workdir / 'checkpoints')) == ['learner', 'replay']
+  assert len(os.listdir(workdir / 'checkpoints' / 'replay')) == 1
+
+
+def test_serial(launch, tmp_path):
+  workdir = tmp_path / 'run'
+  flags = ('--serial', _CHECKPOINTS, '--config.replay.min_size=500')
+  code, _, err = launch(*flags, '--config.run.max_learner_steps=50').wait()
+  assert code == 0, err
+  first = programs.read_json(workdir / 'summary.json')
+  assert first['agent_steps'] >= 500
+  saved = _num_saved(workdir)
+  assert saved >= 500
+  code, out, err = launch(*flags, '--config.run.max_learner_steps=100').wait()
+  assert code == 0, err
+  assert f'replay has the {saved:,} transitions of ' in out
+  second = programs.read_json(workdir / 'summary.json')
+  assert second['learner_steps'] == 100
+  # Replay did not have to be filled once more.
+  assert second['agent_steps'] - first['agent_steps'] < 500
