@@ -125,7 +125,7 @@ def test_restored_is_what_was_saved(start, path, log):
 
 def test_the_next_one_takes_its_place(start, path):
   replay = start()
-  for number in (10, 20):
+  for _ in range(2):
     replay.fill([1.0] * 10)
     assert replay.checkpointer.save()
   assert _tree(path)[1] == ['000000000002']

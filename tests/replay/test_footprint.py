@@ -59,7 +59,8 @@ def test_it_says_what_it_needs():
   needed = footprint.Footprint(2_000_000, 2127.0, 800.0)
   assert str(needed) == (
       'about 4.3 GB when full (2,000,000 transitions of 2.1 kB)')
-  assert str(footprint.Footprint(20_000, 1312.0, 32.0)).startswith('about 26 MB ')
+  small = footprint.Footprint(20_000, 1312.0, 32.0)
+  assert str(small).startswith('about 26 MB ')
 
 
 def test_more_than_the_share_of_the_memory_is_refused(monkeypatch):
