@@ -5,6 +5,8 @@ WORKDIR ?= runs/cartpole
 # Further flags of `make run`, such as ARGS=--config.run.max_minutes=2, and of
 # `make test`, such as ARGS=tests/replay.
 ARGS ?=
+# Of `make soak`.
+MINUTES ?= 60
 
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
@@ -15,7 +17,8 @@ INSTALLED := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup environment run test test-learning check lock clean
+.PHONY: help doctor setup environment run test test-learning soak check lock \
+  clean
 
 help:  ## This list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  %-14s %s\n", $$1, $$2 }' \
@@ -58,6 +61,10 @@ test: doctor environment  ## All tests but the slow learning runs (ARGS=).
 
 test-learning: doctor environment  ## The slow learning runs.
 	$(VENV_PYTHON) -m pytest -m learning -o faulthandler_timeout=0 $(ARGS)
+
+soak: doctor environment  ## Watch a long run for leaks (MINUTES=, ARGS=).
+	$(VENV_PYTHON) -m tests.soak --minutes=$(MINUTES) --workdir=runs/soak \
+	  --output=runs/soak.md $(ARGS)
 
 check: environment  ## Linter and type checker.
 	$(VENV_PYTHON) -m ruff check .
