@@ -104,7 +104,7 @@ class LearnerStep(tf.Module, abc.ABC):
                importance_weights: tf.Tensor) -> LearnerStepOutput:
     """Updates the variables with one batch.
 
-    The update is one `tf.function`; the copy into the targets is made beside
+    The update is one graph; the copy into the targets is made beside
     it, once a period. In TensorFlow 2.8 a graph that calls other graphs, as
     `tf.cond` would, now and then loses them in a process that also samples
     from Reverb ("Op type not registered 'cond_true_...'").
@@ -130,7 +130,7 @@ class LearnerStep(tf.Module, abc.ABC):
   @abc.abstractmethod
   def _update(self, transition: types.Transition,
               importance_weights: tf.Tensor) -> LearnerStepOutput:
-    """The update of `__call__`, a `tf.function`."""
+    """The update of `__call__`, a `graph_calls.GraphCall`."""
 
   def _copy_into_targets(self) -> None:
     for source, target in self._target_pairs:

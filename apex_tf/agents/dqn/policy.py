@@ -7,6 +7,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from apex_tf import exploration
+from apex_tf import graph_calls
 from apex_tf import types
 from apex_tf.agents import base
 
@@ -16,7 +17,7 @@ class DQNPolicy(base.Policy):
 
   def __init__(self, network: snt.Module, epsilons: np.ndarray,
                observation_spec: Any, action_spec: Any, seed: int):
-    """Builds the graph for one batch size.
+    """Acts with one batch size; the first call builds the graph.
 
     Args:
       network: `<dtype>[batch, stack, *frame]` to `<float32>[batch,
@@ -33,9 +34,7 @@ class DQNPolicy(base.Policy):
     self._rows = np.arange(len(self._epsilons))
     self._shape = (len(self._epsilons),) + tuple(observation_spec.shape)
     self._dtype = np.dtype(observation_spec.dtype)
-    # Traced once; called directly, it spares a quarter of a small call's time.
-    self._q_values = tf.function(network).get_concrete_function(
-        tf.TensorSpec(self._shape, self._dtype))
+    self._q_values = graph_calls.GraphCall(network)
 
   @property
   def variables(self) -> Sequence[tf.Variable]:
