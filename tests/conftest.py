@@ -4,12 +4,16 @@ import signal
 import time
 from typing import Any, Callable, Iterator, List
 
+import hypothesis
 import pytest
 import reverb
 
 # A shell starts its background jobs with SIGINT ignored, and they hand that on;
 # tests press Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# For the configuration fuzz: --hypothesis-profile=long.
+hypothesis.settings.register_profile('long', max_examples=300)
 
 Serve = Callable[[List[reverb.Table]], reverb.Server]
 WaitUntil = Callable[..., None]
