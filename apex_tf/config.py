@@ -95,19 +95,21 @@ class DQNConfig:
       'module:function, your own, called with a numpy random generator for a '
       'Sonnet module.', choices=NETWORKS, or_function=True)
   hidden_sizes: Tuple[int, ...] = settings.setting(
-      (256,), 'Units of each hidden layer of the mlp torso. [ours]', minimum=1)
+      (256,), 'Units of each hidden layer of the mlp torso. [ours]',
+      minimum=1, maximum=65536)
   dueling_hidden_size: int = settings.setting(
       512, 'Units of the hidden layer of each dueling stream (Wang et al. '
-      '2016) [paper].', minimum=1)
+      '2016) [paper].', minimum=1, maximum=65536)
   learning_rate: float = settings.setting(
-      0.00025 / 4, 'Of centered RMSProp [paper].', above=0.0)
+      0.00025 / 4, 'Of centered RMSProp [paper].', above=0.0, maximum=1.0)
   rmsprop_decay: float = settings.setting(
       0.95, 'Decay of both RMSProp averages [paper].', minimum=0.0, below=1.0)
   rmsprop_epsilon: float = settings.setting(
       1.5e-7, 'Added to the variance inside the square root [paper].',
-      above=0.0)
+      minimum=1e-30)
   max_gradient_norm: float = settings.setting(
-      40.0, 'Global norm to which gradients are clipped [paper].', above=0.0)
+      40.0, 'Global norm to which gradients are clipped [paper].', above=0.0,
+      maximum=1e30)
   target_update_period: int = settings.setting(
       2500, 'Learner steps between hard copies into the target network '
       '[paper].', minimum=1)
@@ -127,12 +129,12 @@ class DPGConfig:
 
   policy_hidden_sizes: Tuple[int, ...] = settings.setting(
       (300, 200), 'Units of each hidden layer of the policy, with tanh '
-      '[paper].', minimum=1)
+      '[paper].', minimum=1, maximum=65536)
   critic_hidden_sizes: Tuple[int, ...] = settings.setting(
       (400, 300), 'Units of each hidden layer of the critic, with tanh '
-      '[paper].', minimum=1)
+      '[paper].', minimum=1, maximum=65536)
   learning_rate: float = settings.setting(
-      1e-4, 'Of Adam, for policy and critic [paper].', above=0.0)
+      1e-4, 'Of Adam, for policy and critic [paper].', above=0.0, maximum=1.0)
   action_gradient_clip: float = settings.setting(
       1.0, 'Each element of dq/da is clipped to [-clip, clip] before it is '
       'propagated into the policy [paper].', above=0.0)
@@ -155,13 +157,14 @@ class ReplayConfig:
       50_000, 'Transitions in replay before learning starts [paper].',
       minimum=1)
   priority_exponent: float = settings.setting(
-      0.6, 'alpha of P(k) = p_k^alpha / sum p^alpha [paper].', minimum=0.0)
+      0.6, 'alpha of P(k) = p_k^alpha / sum p^alpha [paper].', minimum=0.0,
+      maximum=2.0)
   importance_exponent: float = settings.setting(
       0.4, 'beta of the importance weights (N P(k))^-beta, constant [paper].',
-      minimum=0.0)
+      minimum=0.0, maximum=1.0)
   minimum_priority: float = settings.setting(
       1e-6, 'Floor of a priority, so that no transition is lost to sampling. '
-      '[ours]', above=0.0)
+      '[ours]', above=0.0, maximum=1e6)
   samples_per_insert: float = settings.setting(
       0.0, 'Times a transition is sampled on average, held by the table\'s '
       'rate limiter; 0 leaves actors and learner free [paper].', minimum=0.0)
@@ -178,13 +181,14 @@ class ReplayConfig:
   eviction_pool_size: int = settings.setting(
       100_000, 'Newest samples of the learner, from which prioritized eviction '
       'chooses; a small part of capacity times samples per insert. [ours]',
-      minimum=1)
+      minimum=1, maximum=2**31 - 1)
   chunk_length: int = settings.setting(
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
   max_pending_items: int = settings.setting(
       40, 'Transitions of one environment that may wait unconfirmed before its '
-      'actor blocks. [ours; paper: 100; Reverb warns above 50]', minimum=1)
+      'actor blocks. [ours; paper: 100; Reverb warns above 50]', minimum=1,
+      maximum=10_000)
   checkpoint_minutes: float = settings.setting(
       0.0, 'Minutes between checkpoints of replay, which is then also saved '
       'when it stops, and restored when it starts; 0 is none: it fills anew '
@@ -200,7 +204,7 @@ class ActorConfig:
 
   num_actors: int = settings.setting(
       2, 'Actor processes. The paper has 360, of one environment each.',
-      minimum=1, may_change=True)
+      minimum=1, maximum=10_000, may_change=True)
   environments_per_actor: int = settings.setting(
       8, 'Environments that one actor steps with one batched policy call. '
       '[ours; paper: 1]', minimum=1, maximum=1024, may_change=True)
