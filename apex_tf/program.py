@@ -196,7 +196,9 @@ def make_resources(
   Returns:
     A resource for each group of `make_program`.
   """
-  common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1'}
+  common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1',
+            # Without it, every call of a graph keeps memory: `graph_calls`.
+            'TF_RUN_EAGER_OP_AS_FUNCTION': '1'}
   no_gpu = {**common, 'CUDA_VISIBLE_DEVICES': '-1'}
   # Many processes share the cores: each acts with one thread.
   acting = {**no_gpu, 'TF_NUM_INTRAOP_THREADS': '1',

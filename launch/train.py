@@ -167,4 +167,5 @@ if __name__ == '__main__':
   # For roles that run in this process; the others get theirs in `program.py`.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+  os.environ.setdefault('TF_RUN_EAGER_OP_AS_FUNCTION', '1')
   command_line.run(main)
