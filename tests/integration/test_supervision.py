@@ -38,6 +38,22 @@ class OnDemand(CartPoleEnv):
 gymnasium.register('OnDemand-v0', entry_point=OnDemand, max_episode_steps=50)
 '''
 
+_HUGE_REWARDS = '''
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+
+class HugeRewards(CartPoleEnv):
+
+  def step(self, action):
+    observation, _, terminated, truncated, info = super().step(action)
+    return observation, 1e30, terminated, truncated, info
+
+
+gymnasium.register('HugeRewards-v0', entry_point=HugeRewards,
+                   max_episode_steps=50)
+'''
+
 
 class _Watched:
   """A program, by what its run directory tells."""
@@ -160,8 +176,11 @@ def test_killed_supervisor_is_a_failure_with_a_name(launch):
   assert not program.survivors()
 
 
-def test_numbers_that_are_not_finite_end_the_run(launch):
-  program = launch('--config.dqn.learning_rate=1e38')
+def test_numbers_that_are_not_finite_end_the_run(launch, tmp_path):
+  # The square of such a TD error is no longer a float32.
+  (tmp_path / 'huge_rewards.py').write_text(_HUGE_REWARDS)
+  program = launch('--config.environment.id=huge_rewards:HugeRewards-v0',
+                   python_path=str(tmp_path))
   code, _, err = program.wait()
   assert code == 1
   last = err.splitlines()[-1]
