@@ -181,7 +181,7 @@ class ReplayConfig:
   eviction_pool_size: int = settings.setting(
       100_000, 'Newest samples of the learner, from which prioritized eviction '
       'chooses; a small part of capacity times samples per insert. [ours]',
-      minimum=1, maximum=2**31 - 1)
+      minimum=1, maximum=100_000_000)
   chunk_length: int = settings.setting(
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
