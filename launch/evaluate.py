@@ -139,6 +139,7 @@ def _error(path: str, allowed: str) -> ValueError:
 
 if __name__ == '__main__':
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_RUN_EAGER_OP_AS_FUNCTION', '1')
   # The GPU is left to a run that goes on; one network is played on the CPU.
   os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
   command_line.run(main)

@@ -42,12 +42,15 @@ class _LearnerStep(agents.LearnerStep):
   def policy_variables(self):
     return [self._steps]
 
+  def __call__(self, transition, importance_weights):
+    self.weights.append(importance_weights.numpy())
+    return super().__call__(transition, importance_weights)
+
   def _update(self, transition, importance_weights):
     action = tf.cast(transition.action_tm1, tf.float32)
     td_error = action - self._steps
     td_error = tf.where(action == self._bad_action, np.nan, td_error)
     self._steps.assign_add(1.0)
-    self.weights.append(importance_weights.numpy())
     return agents.LearnerStepOutput(
         td_error, {'loss': tf.reduce_sum(importance_weights)})
 

@@ -6,6 +6,7 @@ from typing import Dict, NamedTuple, Sequence
 import numpy as np
 import tensorflow as tf
 
+from apex_tf import graph_calls
 from apex_tf import types
 
 
@@ -93,6 +94,7 @@ class LearnerStep(tf.Module, abc.ABC):
         0, trainable=False, dtype=tf.int64, name='num_steps')
     self._target_pairs = list(zip(sources, targets))
     self._target_update_period = target_update_period
+    self._update_graph = graph_calls.GraphCall(self._update)
     self._copy_into_targets()
 
   @property
@@ -104,8 +106,8 @@ class LearnerStep(tf.Module, abc.ABC):
                importance_weights: tf.Tensor) -> LearnerStepOutput:
     """Updates the variables with one batch.
 
-    The update is one graph; the copy into the targets is made beside
-    it, once a period. In TensorFlow 2.8 a graph that calls other graphs, as
+    The update is one graph; the copy into the targets is made beside it, once
+    a period. In TensorFlow 2.8 a graph that calls other graphs, as
     `tf.cond` would, now and then loses them in a process that also samples
     from Reverb ("Op type not registered 'cond_true_...'").
 
@@ -121,7 +123,8 @@ class LearnerStep(tf.Module, abc.ABC):
     Raises:
       ValueError: a tensor of another rank or dtype.
     """
-    output = self._update(transition, importance_weights)
+    output: LearnerStepOutput = self._update_graph(
+        transition, importance_weights)
     self.num_steps.assign_add(1)
     if self.num_steps.numpy() % self._target_update_period == 0:
       self._copy_into_targets()
@@ -130,7 +133,7 @@ class LearnerStep(tf.Module, abc.ABC):
   @abc.abstractmethod
   def _update(self, transition: types.Transition,
               importance_weights: tf.Tensor) -> LearnerStepOutput:
-    """The update of `__call__`, a `graph_calls.GraphCall`."""
+    """The update of `__call__`, from which its graph is traced."""
 
   def _copy_into_targets(self) -> None:
     for source, target in self._target_pairs:

@@ -195,15 +195,15 @@ def test_the_learner_role_is_stopped(learner, directory):
 def test_the_learner_role_meets_numbers_that_go_wrong(
     learner, directory, monkeypatch):
   learner.run(_free_address(), threading.Event(), max_learner_steps=5)
-  update = learning.DQNLearnerStep._update
+  call = learning.DQNLearnerStep.__call__
 
   def break_at_eight(self, transition, weights):
     if int(self.num_steps) == 7:
       transition = transition._replace(
           n_step_return=transition.n_step_return * np.nan)
-    return update(self, transition, weights)
+    return call(self, transition, weights)
 
-  monkeypatch.setattr(learning.DQNLearnerStep, '_update', break_at_eight)
+  monkeypatch.setattr(learning.DQNLearnerStep, '__call__', break_at_eight)
   with pytest.raises(non_finite.NonFiniteError) as caught:
     learner.run(_free_address(), threading.Event(), max_learner_steps=50)
   path = os.path.join(directory.failures_directory, 'batch_8.npz')
@@ -216,7 +216,7 @@ def test_the_learner_role_meets_numbers_that_go_wrong(
   assert _checkpoints(directory) == [5]
   assert np.isfinite(directory.read_status().loss)
   # Without what broke it, the run goes on from there.
-  monkeypatch.setattr(learning.DQNLearnerStep, '_update', update)
+  monkeypatch.setattr(learning.DQNLearnerStep, '__call__', call)
   learner.run(_free_address(), threading.Event(), max_learner_steps=9)
   assert _checkpoints(directory) == [5, 9]
 

@@ -34,6 +34,7 @@ _FLAGS = (
     '--config.replay.capacity=50000',
     '--config.actor.num_actors=2',
     '--config.learner.checkpoint_minutes=5',
+    '--config.replay.checkpoint_minutes=0',
     '--config.run.target_return=inf',
     '--config.run.max_minutes=inf',
     # A policy that gets better plays longer: measured more often, it would

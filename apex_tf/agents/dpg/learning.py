@@ -5,7 +5,6 @@ from typing import Any, Sequence
 import sonnet as snt
 import tensorflow as tf
 
-from apex_tf import graph_calls
 from apex_tf import losses
 from apex_tf import networks
 from apex_tf import types
@@ -60,7 +59,6 @@ class DPGLearnerStep(base.LearnerStep):
     self.critic_optimizer = critic_optimizer
     self.policy_optimizer = policy_optimizer
     self._clip = action_gradient_clip
-    self._update_graph = graph_calls.GraphCall(self._update_eagerly)
 
   @property
   def policy_variables(self) -> Sequence[tf.Variable]:
@@ -68,13 +66,6 @@ class DPGLearnerStep(base.LearnerStep):
 
   def _update(self, transition: types.Transition,
               importance_weights: tf.Tensor) -> base.LearnerStepOutput:
-    output: base.LearnerStepOutput = self._update_graph(
-        transition, importance_weights)
-    return output
-
-  def _update_eagerly(self, transition: types.Transition,
-                      importance_weights: tf.Tensor
-                     ) -> base.LearnerStepOutput:
     policy, critic = self.online.policy, self.online.critic
     observation_tm1 = transition.observation_tm1
     action_tm1 = self.online.bounds.flatten(transition.action_tm1)

@@ -5,7 +5,6 @@ from typing import Sequence
 import sonnet as snt
 import tensorflow as tf
 
-from apex_tf import graph_calls
 from apex_tf import losses
 from apex_tf import types
 from apex_tf.agents import base
@@ -46,7 +45,6 @@ class DQNLearnerStep(base.LearnerStep):
     self.target = target
     self.optimizer = optimizer
     self._max_gradient_norm = max_gradient_norm
-    self._update_graph = graph_calls.GraphCall(self._update_eagerly)
 
   @property
   def policy_variables(self) -> Sequence[tf.Variable]:
@@ -54,13 +52,6 @@ class DQNLearnerStep(base.LearnerStep):
 
   def _update(self, transition: types.Transition,
               importance_weights: tf.Tensor) -> base.LearnerStepOutput:
-    output: base.LearnerStepOutput = self._update_graph(
-        transition, importance_weights)
-    return output
-
-  def _update_eagerly(self, transition: types.Transition,
-                      importance_weights: tf.Tensor
-                     ) -> base.LearnerStepOutput:
     q_t_selector = self.online(transition.observation_t)
     q_t_target = self.target(transition.observation_t)
     parameters = self.online.trainable_variables
