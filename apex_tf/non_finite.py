@@ -1,5 +1,6 @@
 """What becomes of a learner step whose numbers are not finite."""
 
+import io
 import math
 import os
 from typing import Any, Dict, Mapping
@@ -7,6 +8,7 @@ from typing import Any, Dict, Mapping
 import numpy as np
 import tensorflow as tf
 
+from apex_tf.monitoring import files
 from apex_tf.replay import dataset as dataset_lib
 
 # Metrics of a learner step that end the learning when they are not finite.
@@ -96,8 +98,9 @@ def save_batch(directory: str, error: NonFiniteError) -> NonFiniteError:
   arrays = {name: np.asarray(value) for name, value in arrays.items()}
   try:
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    with open(path, 'wb') as file:
-      np.savez_compressed(file, **arrays)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    files.replace_file(path, buffer.getvalue())
   except OSError as failure:
     return error.with_remark(f'; the batch is not saved in {path}: {failure}')
   return error.with_remark(f'; the batch is saved in {path}')

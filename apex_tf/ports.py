@@ -58,3 +58,18 @@ def wait_until_free(port: int, stop: threading.Event,
       logging.log_first_n(logging.WARNING, 'Port %d is taken: %s (waiting).',
                           1, port, error.strerror)
       stop.wait(0.2)
+
+
+def answers(host: str, port: int, seconds: float = 1.0) -> bool:
+  """Whether anyone listens on a port.
+
+  Args:
+    host: name or address.
+    port: of it.
+    seconds: to wait for it at most.
+  """
+  try:
+    with socket.create_connection((host.strip('[]'), port), seconds):
+      return True
+  except OSError:
+    return False

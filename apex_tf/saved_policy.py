@@ -14,7 +14,7 @@ from acme import core
 import numpy as np
 
 from apex_tf import variables as variables_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import files
 
 # Between two looks at whether a learner has published another version.
 SAVE_PERIOD_SECONDS = 60.0
@@ -110,8 +110,9 @@ class PolicySaver:
             [variables_lib.LEARNER_STEP, variables_lib.POLICY])
         if int(learner_step) == self._saved_step:
           return
-        write(self._path, int(learner_step), values)
-        self._saved_step = int(learner_step)
+        if files.attempt(
+            self._path, lambda: write(self._path, int(learner_step), values)):
+          self._saved_step = int(learner_step)
       except Exception as error:  # pylint: disable=broad-except
         logging.error('The policy is not saved in %s: %s', self._path, error)
 
@@ -124,6 +125,9 @@ def write(path: str, learner_step: int,
     path: of the file.
     learner_step: at which the variables were published.
     values: of the policy's variables, in their order.
+
+  Raises:
+    OSError: it is not written.
   """
   arrays: Dict[str, Any] = {
       _LEARNER_STEP: np.int64(learner_step),
@@ -133,7 +137,7 @@ def write(path: str, learner_step: int,
     arrays[_VARIABLE.format(index)] = np.asarray(value)
   buffer = io.BytesIO()
   np.savez(buffer, **arrays)
-  run_directory.replace_file(path, buffer.getvalue())
+  files.replace_file(path, buffer.getvalue())
 
 
 def _read(path: str) -> Dict[str, Any]:

@@ -8,6 +8,8 @@ import hypothesis
 import pytest
 import reverb
 
+from tests.small_disk import SmallDisk
+
 # A shell starts its background jobs with SIGINT ignored, and they hand that on;
 # tests press Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,3 +46,11 @@ def wait_until() -> WaitUntil:
       time.sleep(0.01)
 
   return wait
+
+
+@pytest.fixture
+def small_disk() -> Iterator[SmallDisk]:
+  """A disk of 4 MB."""
+  disk = SmallDisk(4)
+  yield disk
+  disk.close()

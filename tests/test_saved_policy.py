@@ -235,7 +235,7 @@ def test_saver_logs_what_fails_and_tries_again(tmp_path, caplog):
   saver = saved_policy.PolicySaver(source, str(directory / 'policy.npz'))
   saver.save()
   (record,) = [r for r in caplog.records if r.levelname == 'ERROR']
-  assert f'not saved in {directory}/policy.npz' in record.getMessage()
+  assert f'{directory}/policy.npz is not written' in record.getMessage()
   directory.mkdir()
   saver.save()
   assert saved_policy.SavedPolicy(

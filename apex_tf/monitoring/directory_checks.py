@@ -48,7 +48,7 @@ def check(path: str, directory: 'run_directory.RunDirectory',
   elif resume == 'must':
     raise error(path, 'of a run that --resume=must can go on with')
   elif not exists:
-    _check_writable(path, _nearest_existing(os.path.dirname(directory.path)))
+    _check_writable(path, nearest_existing(os.path.dirname(directory.path)))
   elif os.listdir(directory.path) and not _is_unbegun(directory):
     raise error(path, 'new or empty: it holds files that are not of a run')
   else:
@@ -105,7 +105,8 @@ def _check_writable(path: str, directory: str) -> None:
     raise error(path, f'writable, but {directory} is not')
 
 
-def _nearest_existing(path: str) -> str:
+def nearest_existing(path: str) -> str:
+  """The path itself, or the first of its parents that is there."""
   while not os.path.lexists(path):
     path = os.path.dirname(path)
   return path

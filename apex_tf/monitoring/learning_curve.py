@@ -11,8 +11,8 @@ from matplotlib.ticker import EngFormatter
 from matplotlib.ticker import MaxNLocator
 
 from apex_tf import config as config_lib
+from apex_tf.monitoring import files
 from apex_tf.monitoring import formatting as fmt
-from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 
 _LINE = '#1f5fa8'
@@ -24,7 +24,7 @@ _INK = '#333333'
 
 def write_learning_curve(path: str, status: status_lib.RunStatus,
                          config: config_lib.Config) -> None:
-  """Writes a PNG of 1500 x 660 pixels, whole or not at all.
+  """Writes a PNG of 1500 x 660 pixels, whole or, logged, not at all.
 
   Both panels show the mean of each evaluation as a line, one standard
   deviation as a band, each episode as a dot, the target as a dashed line and
@@ -65,7 +65,7 @@ def write_learning_curve(path: str, status: status_lib.RunStatus,
 
   picture = io.BytesIO()
   figure.savefig(picture, format='png')
-  run_directory.replace_file(path, picture.getvalue())
+  files.attempt(path, lambda: files.replace_file(path, picture.getvalue()))
 
 
 def _draw(axes: Axes, places: Sequence[float], end: float,

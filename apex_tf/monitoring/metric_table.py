@@ -63,6 +63,9 @@ TABLE: Tuple[Metric, ...] = (
     Metric('resident_megabytes', (LEARNER, ACTOR, REPLAY, EVALUATOR), 'MB',
            'Resident memory of its process, which all roles share where they '
            'are threads.'),
+    Metric('failed_writes', (LEARNER, ACTOR, REPLAY, EVALUATOR), 'writes',
+           'Writes to the run directory in vain, since its process was '
+           'started, as of a full disk; each role adds it to its points.'),
     # Learning.
     Metric('loss', (LEARNER,), 'squared return',
            'Mean over the batch of weight * |TD|^2 / 2.'),

@@ -5,17 +5,19 @@ so that a name means one thing, with one unit, wherever it is seen.
 """
 
 import collections
+import contextlib
 import difflib
 import math
 import os
 import threading
 import time
-from typing import Any, Callable, Deque, Dict, Mapping, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, Mapping, Tuple
 
 from acme.utils.loggers import base
 import psutil
 
 from apex_tf import agents
+from apex_tf.monitoring import files
 from apex_tf.monitoring import metric_table
 
 METRICS: Mapping[str, metric_table.Metric] = {
@@ -25,10 +27,15 @@ METRICS: Mapping[str, metric_table.Metric] = {
 
 
 class MetricsLogger(base.Logger):
-  """Writes the metrics of one role for TensorBoard. Thread safe."""
+  """Writes the metrics of one role for TensorBoard. Thread safe.
+
+  Points that cannot be written, because the disk is full, are dropped: a role
+  outlives it. Since TensorFlow leaves half a record then, and no reader gets
+  past it, later points go to a new file.
+  """
 
   def __init__(self, directory: str, role: str):
-    """Creates the event file.
+    """Creates the event file, if it can be.
 
     Args:
       directory: of this role's event files alone.
@@ -46,12 +53,15 @@ class MetricsLogger(base.Logger):
     import tensorflow as tf  # Slow; the launcher reads the table without it.
     self._tf = tf
     self._lock = threading.Lock()
-    os.makedirs(directory, exist_ok=True)
-    self._writer = tf.summary.create_file_writer(directory)
+    self._directory = directory
+    self._writer: Any = None  # None where the next point needs a new file.
     self._closed = False
+    files.attempt(directory, self._open)
 
   def write(self, data: base.LoggingData) -> None:
-    """Writes and flushes one point of each metric in `data`.
+    """Writes and flushes one point of each metric in `data`, if it can.
+
+    To them it adds `failed_writes`.
 
     Args:
       data: scalars by metric name, and 'step', in the unit that
@@ -63,6 +73,7 @@ class MetricsLogger(base.Logger):
       RuntimeError: the logger is closed.
     """
     points = {name: self._scalar(name, value) for name, value in data.items()}
+    points['failed_writes'] = files.failed_writes()
     step = points.pop('step', math.nan)
     if not (math.isfinite(step) and step == math.floor(step)):
       raise ValueError(f"step is {data.get('step')!r}, but must be a whole "
@@ -70,18 +81,51 @@ class MetricsLogger(base.Logger):
     with self._lock:
       if self._closed:
         raise RuntimeError(f'the metrics logger of the {self._kind} is closed')
-      with self._writer.as_default():
-        for name, value in points.items():
-          self._tf.summary.scalar(
-              f'{self._kind}/{name}', value, step=int(step))
-      self._writer.flush()
+      files.attempt(self._directory, lambda: self._write(points, int(step)))
 
   def close(self) -> None:
     """Closes the event file; a second call does nothing."""
     with self._lock:
       if not self._closed:
         self._closed = True
-        self._writer.close()
+        if self._writer is not None:
+          files.attempt(self._directory, self._close)
+
+  def _open(self) -> None:
+    """Opens a new event file.
+
+    Raises:
+      OSError: there is no room for one.
+    """
+    os.makedirs(self._directory, exist_ok=True)
+    # TensorFlow would leave an empty file for each attempt.
+    files.check_room(self._directory)
+    with self._os_errors():
+      self._writer = self._tf.summary.create_file_writer(self._directory)
+
+  def _write(self, points: Mapping[str, float], step: int) -> None:
+    """Writes points; raises OSError where they are lost."""
+    if self._writer is None:
+      self._open()
+    with self._os_errors():
+      with self._writer.as_default():
+        for name, value in points.items():
+          self._tf.summary.scalar(f'{self._kind}/{name}', value, step=step)
+      self._writer.flush()
+
+  def _close(self) -> None:
+    """Closes the file; raises OSError where something of it is lost."""
+    with self._os_errors():
+      self._writer.close()
+
+  @contextlib.contextmanager
+  def _os_errors(self) -> Iterator[None]:
+    """Gives up the file and raises OSError in the place of TensorFlow's."""
+    try:
+      yield
+    except self._tf.errors.OpError as error:
+      self._writer = None
+      raise OSError(error.message.splitlines()[0]) from error
 
   def _scalar(self, name: str, value: Any) -> float:
     if name != 'step' and name not in self._names:

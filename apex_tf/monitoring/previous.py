@@ -13,6 +13,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from apex_tf.monitoring import files
 from apex_tf.monitoring import status as status_lib
 
 if TYPE_CHECKING:
@@ -102,9 +103,11 @@ def _reset_status(directory: 'run_directory.RunDirectory',
     return
   if status is None:
     return
-  directory.write_status(dataclasses.replace(
+  status = dataclasses.replace(
       status, phase=status_lib.FILLING, stop_reason='', rates={}, actors={},
       replay=status_lib.ReplayStatus(min_size=status.replay.min_size,
                                      capacity=status.replay.capacity),
       evaluations=[dataclasses.replace(evaluation, final=False)
-                   for evaluation in status.evaluations]))
+                   for evaluation in status.evaluations])
+  # Not `write_status`: an old one that stays would end the launch as done.
+  files.replace_file(directory.status_file, status.to_json() + '\n')

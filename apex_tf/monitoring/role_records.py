@@ -6,6 +6,7 @@ known by a record that says "running" of a process that no longer exists. Where
 a supervisor is to start it again, the supervisor writes that down meanwhile.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -112,10 +113,16 @@ def write(path: str, record: RoleRecord) -> None:
     OSError: it could not be written; what was there is left.
   """
   temporary = f'{path}.new'
-  descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-  with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
-    file.write(record.to_json())
-  os.replace(temporary, path)
+  try:
+    descriptor = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
+      file.write(record.to_json())
+    os.replace(temporary, path)
+  except OSError:
+    with contextlib.suppress(OSError):
+      os.unlink(temporary)
+    raise
 
 
 def _process_start(pid: int) -> Optional[int]:

@@ -14,17 +14,19 @@
     tensorboard/<role>/  event files of each role
     roles/<role>.json    whether each role runs, has stopped or has failed
 
-Files are replaced whole, so that a reader never sees half of one.
+Files are replaced whole, so that a reader never sees half of one. What roles
+report there once the run has begun they can do without: where a status, a
+summary or a record cannot be written, that is logged, and the run goes on.
 """
 
 import json
 import os
-import tempfile
 import time
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence
 
 from apex_tf import config as config_lib
 from apex_tf.monitoring import directory_checks
+from apex_tf.monitoring import files
 from apex_tf.monitoring import previous
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import status as status_lib
@@ -33,23 +35,16 @@ RESUME_CHOICES = directory_checks.RESUME_CHOICES
 
 # The role name of the process that starts all others.
 LAUNCHER = 'launcher'
+# What a launch writes at once; where a disk has no room for it, none begins.
+_FIRST_BYTES = 1 << 20
 
 
-def replace_file(path: str, data: Union[str, bytes]) -> None:
-  """Writes a file whole, or leaves what was there."""
-  directory, name = os.path.split(path)
-  descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f'.{name}.')
-  try:
-    with os.fdopen(descriptor, 'wb') as file:
-      file.write(data.encode() if isinstance(data, str) else data)
-    os.replace(temporary, path)
-  except BaseException:
-    os.unlink(temporary)
-    raise
+def _to_json(data: Dict[str, Any]) -> str:
+  return json.dumps(data, indent=2, allow_nan=False) + '\n'
 
 
-def _write_json(path: str, data: Dict[str, Any]) -> None:
-  replace_file(path, json.dumps(data, indent=2, allow_nan=False) + '\n')
+def _attempt_to_replace(path: str, text: str) -> None:
+  files.attempt(path, lambda: files.replace_file(path, text))
 
 
 def _read(path: str) -> Optional[str]:
@@ -153,7 +148,7 @@ class RunDirectory:
     return os.path.join(self.logs_directory, 'launcher')
 
   def write_config(self, config: config_lib.Config) -> None:
-    replace_file(self.config_file, config.to_json() + '\n')
+    files.replace_file(self.config_file, config.to_json() + '\n')
 
   def read_config(self) -> config_lib.Config:
     """The configuration of the run.
@@ -166,7 +161,7 @@ class RunDirectory:
       return config_lib.Config.from_json(file.read())
 
   def write_status(self, status: status_lib.RunStatus) -> None:
-    replace_file(self.status_file, status.to_json() + '\n')
+    _attempt_to_replace(self.status_file, status.to_json() + '\n')
 
   def read_status(self) -> Optional[status_lib.RunStatus]:
     """The newest status, or None if there is none yet."""
@@ -186,7 +181,7 @@ class RunDirectory:
     Raises:
       ValueError: a value is NaN or infinite.
     """
-    _write_json(self.summary_file, summary)
+    _attempt_to_replace(self.summary_file, _to_json(summary))
 
   def read_summary(self) -> Optional[Dict[str, Any]]:
     """What `write_summary` wrote, or None if the run has not ended."""
@@ -194,8 +189,13 @@ class RunDirectory:
     return None if text is None else json.loads(text)
 
   def write_evaluation(self, evaluation: Dict[str, Any]) -> None:
-    """As `write_summary`, of an evaluation after the run."""
-    _write_json(self.evaluation_file, evaluation)
+    """Writes strict JSON of an evaluation after the run.
+
+    Raises:
+      OSError: it is not written.
+      ValueError: a value is NaN or infinite.
+    """
+    files.replace_file(self.evaluation_file, _to_json(evaluation))
 
   def record_start(self, role: str) -> None:
     """Called by a role first of all, also when it is started again."""
@@ -252,10 +252,14 @@ class RunDirectory:
     return failures[0] if failures else None
 
   def _record(self, role: str, state: str, reason: str) -> None:
-    os.makedirs(self.roles_directory, mode=0o700, exist_ok=True)
+    path = os.path.join(self.roles_directory, role_records.file_name(role))
     record = role_records.RoleRecord.of_this_process(role, state, reason)
-    replace_file(os.path.join(self.roles_directory, f'{role}.json'),
-                 record.to_json())
+
+    def write() -> None:
+      os.makedirs(self.roles_directory, mode=0o700, exist_ok=True)
+      files.replace_file(path, record.to_json())
+
+    files.attempt(path, write)
 
   def _join(self, name: str) -> str:
     return os.path.join(self.path, name)
@@ -300,6 +304,9 @@ def prepare(path: str, resume: str, has_checkpoint: bool = False
   check(path, resume)
   directory = RunDirectory(path)
   try:
+    # Before anything is made or moved.
+    files.check_room(directory_checks.nearest_existing(directory.path),
+                     _FIRST_BYTES)
     if directory.holds_run and resume != 'never':
       directory.resumed = True
       previous.set_aside(directory, has_checkpoint)
@@ -316,7 +323,7 @@ def prepare(path: str, resume: str, has_checkpoint: bool = False
       os.mkdir(part, mode=0o700)
   except OSError as error:  # What access() does not tell: a full disk, a race.
     raise directory_checks.error(
-        path, f'a directory that can be made ({error})') from error
+        path, f'a directory that can be written to ({error})') from error
   return directory
 
 

@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing import event_accumulator
 import tensorflow as tf
 
 from apex_tf import agents
+from apex_tf.monitoring import files
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics
 
@@ -86,6 +87,8 @@ def test_points_are_read_back(tmp_path):
       'actor/episode_return': [(10, 21.5), (20, -3.0)],
       'actor/epsilon_min': [(10, 0.25)],
       'actor/epsilon_max': [(20, 0.5)],
+      'actor/failed_writes': [
+          (10, files.failed_writes()), (20, files.failed_writes())],
   }
   logger.close()
   logger.close()
@@ -97,10 +100,13 @@ def test_every_metric_of_every_role_can_be_written(tmp_path):
   for role in metric_table.STEP_UNITS:
     names = [m.name for m in metrics.METRICS.values() if role in m.roles]
     logger = metrics.MetricsLogger(str(tmp_path / role), role)
+    # It counts them itself.
+    names.remove('failed_writes')
     logger.write({'step': 1, **{name: i for i, name in enumerate(names)}})
     logger.close()
     assert _read(tmp_path / role) == {
-        f'{role}/{name}': [(1, float(i))] for i, name in enumerate(names)}
+        f'{role}/failed_writes': [(1, files.failed_writes())],
+        **{f'{role}/{name}': [(1, float(i))] for i, name in enumerate(names)}}
 
 
 def test_a_loss_that_is_not_a_number_is_seen(tmp_path):
@@ -132,6 +138,48 @@ def test_an_unknown_role_is_refused_and_leaves_no_file(tmp_path):
   with pytest.raises(ValueError, match="role is 'critic', .*learner"):
     metrics.MetricsLogger(str(tmp_path / 'critic'), 'critic')
   assert not glob.glob(str(tmp_path / '*'))
+
+
+def test_a_logger_outlives_a_full_disk(small_disk):
+  directory = small_disk.path / 'learner'
+  logger = metrics.MetricsLogger(str(directory), 'learner')
+  failed = files.failed_writes()
+  logger.write({'step': 0, 'loss': 0.0})
+  small_disk.fill()
+  # A block that is begun still takes some points, and half of one.
+  for step in range(1, 201):
+    logger.write({'step': step, 'loss': step})
+  lost = files.failed_writes() - failed
+  assert 100 < lost < 200
+  names = set(directory.iterdir())
+  assert len(names) == 1
+  small_disk.make_room()
+  for step in (1000, 1001):
+    logger.write({'step': step, 'loss': step})
+  logger.close()
+  assert len(set(directory.iterdir())) == 2
+  points = _read(directory)
+  assert points['learner/loss'] == [
+      (step, step) for step in (*range(201 - lost), 1000, 1001)]
+  assert points['learner/failed_writes'][-1] == (1001, failed + lost)
+
+
+def test_a_logger_that_is_made_and_closed_on_a_full_disk(small_disk):
+  open_before = metrics.MetricsLogger(str(small_disk.path / 'a'), 'learner')
+  open_before.write({'step': 0, 'loss': 0.0})
+  small_disk.fill()
+  logger = metrics.MetricsLogger(str(small_disk.path / 'b'), 'actor_0')
+  logger.write({'step': 1, 'episodes': 1})
+  logger.close()
+  for step in range(200):
+    open_before.write({'step': step, 'loss': 0.0})
+  open_before.close()
+  late = metrics.MetricsLogger(str(small_disk.path / 'b'), 'actor_0')
+  assert list((small_disk.path / 'b').iterdir()) == []
+  small_disk.make_room()
+  late.write({'step': 2, 'episodes': 2})
+  assert _read(small_disk.path / 'b')['actor/episodes'] == [(2, 2.0)]
+  late.close()
 
 
 def test_threads_may_share_a_logger(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from apex_tf import config as config_lib
 from apex_tf.monitoring import directory_checks
+from apex_tf.monitoring import files
 from apex_tf.monitoring import run_directory as run_directory_lib
 from apex_tf.monitoring import status as status_lib
 
@@ -335,8 +336,8 @@ def test_a_reader_never_sees_half_a_status(tmp_path, status):
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
   path = tmp_path / 'file'
-  run_directory_lib.replace_file(str(path), 'old')
+  files.replace_file(str(path), 'old')
   with pytest.raises(TypeError):
-    run_directory_lib.replace_file(str(path), 3)
+    files.replace_file(str(path), 3)
   assert path.read_text() == 'old'
   assert os.listdir(tmp_path) == ['file']

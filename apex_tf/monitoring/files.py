@@ -1,0 +1,102 @@
+"""How a run writes its files: whole, and so that it outlives a write that fails.
+
+A disk may be full for a while, or a directory become one that nobody may write
+to. What a run reports of itself is then lost, but the run is not: `attempt` is
+the one place that says so. TensorFlow is not imported.
+"""
+
+import contextlib
+import os
+import tempfile
+import threading
+from typing import Callable, Set, Union
+
+from absl import logging
+
+# What TensorBoard, a status and a record need for a while; no checkpoint.
+_ROOM_BYTES = 1 << 16
+
+
+class _Failures:
+  """What cannot be written now, and how often that was, in this process."""
+
+  def __init__(self) -> None:
+    self._lock = threading.Lock()
+    self._names: Set[str] = set()
+    self.count = 0
+
+  def note(self, name: str, error: OSError) -> None:
+    """Logs the first of several failures of one name."""
+    with self._lock:
+      self.count += 1
+      is_first = name not in self._names
+      self._names.add(name)
+    if is_first:
+      logging.error('%s is not written: %s (the run goes on; later failures '
+                    'are counted)', name, error)
+
+  def note_success(self, name: str) -> None:
+    if name not in self._names:
+      return
+    with self._lock:
+      self._names.discard(name)
+    logging.warning('%s is written again.', name)
+
+
+_failures = _Failures()
+
+
+def failed_writes() -> int:
+  """How many writes this process has attempted in vain."""
+  return _failures.count
+
+
+def attempt(name: str, write: Callable[[], object]) -> bool:
+  """Writes something that a run can do without.
+
+  The first of several failures is logged, and the success after them.
+
+  Args:
+    name: of what is written, such as its path.
+    write: writes it; leaves nothing half-written where it raises OSError.
+
+  Returns:
+    Whether it was written.
+  """
+  try:
+    write()
+  except OSError as error:
+    _failures.note(name, error)
+    return False
+  _failures.note_success(name)
+  return True
+
+
+def replace_file(path: str, data: Union[str, bytes]) -> None:
+  """Writes a file whole, or leaves what was there.
+
+  Raises:
+    OSError: it is not written.
+  """
+  directory, name = os.path.split(path)
+  descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f'.{name}.')
+  try:
+    with os.fdopen(descriptor, 'wb') as file:
+      file.write(data.encode() if isinstance(data, str) else data)
+    os.replace(temporary, path)
+  except BaseException:
+    with contextlib.suppress(OSError):
+      os.unlink(temporary)
+    raise
+
+
+def check_room(directory: str, size: int = _ROOM_BYTES) -> None:
+  """Writes so many bytes in a directory, and leaves nothing of them.
+
+  Raises:
+    OSError: there is no room, or nothing may be written there.
+  """
+  with tempfile.TemporaryFile(dir=directory) as file:
+    file.write(os.urandom(size))  # A disk may keep zeros for nothing.
+    file.flush()
+    os.fsync(file.fileno())
