@@ -1,4 +1,4 @@
-"""A disk of its own that tests may fill, as any user who may have namespaces."""
+"""A disk that tests may fill, for any user who may have namespaces."""
 
 import os
 import pathlib

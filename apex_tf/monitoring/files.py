@@ -1,4 +1,4 @@
-"""How a run writes its files: whole, and so that it outlives a write that fails.
+"""How a run writes its files: whole, and outliving a write that fails.
 
 A disk may be full for a while, or a directory become one that nobody may write
 to. What a run reports of itself is then lost, but the run is not: `attempt` is

@@ -197,9 +197,13 @@ class RunDirectory:
     """
     files.replace_file(self.evaluation_file, _to_json(evaluation))
 
-  def record_start(self, role: str) -> None:
-    """Called by a role first of all, also when it is started again."""
-    self._record(role, role_records.RUNNING, '')
+  def record_start(self, role: str) -> bool:
+    """Called by a role first of all, also when it is started again.
+
+    Returns:
+      Whether it could be written.
+    """
+    return self._record(role, role_records.RUNNING, '')
 
   def record_stop(self, role: str) -> None:
     """Called by a role that ends as it should."""
@@ -251,7 +255,7 @@ class RunDirectory:
     failures = self.find_failures()
     return failures[0] if failures else None
 
-  def _record(self, role: str, state: str, reason: str) -> None:
+  def _record(self, role: str, state: str, reason: str) -> bool:
     path = os.path.join(self.roles_directory, role_records.file_name(role))
     record = role_records.RoleRecord.of_this_process(role, state, reason)
 
@@ -259,7 +263,7 @@ class RunDirectory:
       os.makedirs(self.roles_directory, mode=0o700, exist_ok=True)
       files.replace_file(path, record.to_json())
 
-    files.attempt(path, write)
+    return files.attempt(path, write)
 
   def _join(self, name: str) -> str:
     return os.path.join(self.path, name)

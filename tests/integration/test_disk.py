@@ -1,0 +1,118 @@
+"""Programs whose run directory is on a disk that is full for a while."""
+
+import os
+import signal
+import time
+
+import portpicker
+import psutil
+import pytest
+
+from apex_tf import variables as variables_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.roles import learner_client
+from tests import small_disk as small_disk_lib
+from tests.integration import programs
+
+_ROLES = ('actor_0', 'evaluator', 'replay', 'learner')
+
+
+@pytest.fixture
+def disk():
+  disk = small_disk_lib.SmallDisk(32)
+  yield disk
+  disk.close()
+
+
+@pytest.fixture
+def launch_there(disk):
+  started = []
+
+  def start(*flags):
+    started.append(programs.Program(disk.path / 'run', flags))
+    return started[-1]
+
+  yield start
+  for program in started:
+    program.kill()
+
+
+def _kill(program, role):
+  """Kills a role of which there may be no new record; its supervisor."""
+  pid = program.role_pid(role)
+  supervisor = psutil.Process(pid).parent()
+  os.kill(pid, signal.SIGKILL)
+  return supervisor
+
+
+def test_a_run_outlives_a_full_disk(disk, launch_there):
+  port = portpicker.pick_unused_port()
+  program = launch_there(
+      f'--config.learner.port={port}',
+      '--config.learner.checkpoint_minutes=0.03')
+  directory = run_directory.RunDirectory(str(program.workdir))
+  checkpoints = program.workdir / 'checkpoints' / 'learner'
+  program.wait_until(lambda: program.phase() == 'learning')
+  program.wait_until(lambda: checkpoints.exists() and any(
+      path.name.isdigit() for path in checkpoints.iterdir()))
+  program.wait_until(lambda: directory.read_status().evaluations)
+  disk.fill()
+  # Everyone is started again on the full disk, and works there.
+  supervisors = {role: _kill(program, role) for role in _ROLES}
+  learner = learner_client.connect(f'localhost:{port}')
+
+  def progress():
+    try:
+      steps, = learner.get_variables([variables_lib.LEARNER_STEP])
+      return int(steps), learner.get_counts()['agent_steps']
+    except Exception:  # pylint: disable=broad-except
+      return None
+
+  # Counts of the checkpoint, then of those who are new.
+  program.wait_until(progress)
+  for _ in range(3):
+    before = progress()
+    program.wait_until(lambda b=before: (now := progress()) and (
+        now[0] > b[0] and now[1] > b[1]))
+  old_status = directory.read_status()
+  # Half-written files of the whole run, roles, checkpoints and all.
+  time.sleep(3.0)  # Another checkpoint is due meanwhile.
+  assert directory.status_age_seconds() > 3.0
+  assert os.listdir(directory.path).count('status.json') == 1
+  disk.make_room()
+  freed_at = time.monotonic()
+  program.wait_until(lambda: directory.status_age_seconds() < 1.0 and
+                     directory.read_status().learner_steps >
+                     old_status.learner_steps)
+  saved = directory.read_status().learner_steps
+  program.wait_until(lambda: any(
+      path.name.isdigit() and int(path.name) > saved
+      for path in checkpoints.iterdir()))
+  program.wait_until(lambda: directory.read_restarts() == dict.fromkeys(
+      _ROLES, 1))
+  program.wait_until(lambda: len(directory.read_status().evaluations) >
+                     len(old_status.evaluations))
+  print(f'all is written {time.monotonic() - freed_at:.1f} s after there is '
+        'room again')
+  assert {role: psutil.Process(program.role_pid(role)).parent()
+          for role in _ROLES} == supervisors
+  program.terminate()
+  code, _, err = program.wait()
+  assert code == 0, err
+  assert programs.read_json(program.workdir / 'summary.json')[
+      'restarts'] == dict.fromkeys(_ROLES, 1)
+  assert not [path for path in program.workdir.rglob('.*')]
+  for role in _ROLES:
+    points = programs.read_points(program.workdir, role)
+    assert points['failed_writes'][-1][1] > 0
+  assert programs.read_points(
+      program.workdir, 'learner')['loss'][-1][0] > old_status.learner_steps
+
+
+def test_a_launch_on_a_full_disk_is_refused(disk, launch_there):
+  disk.fill()
+  program = launch_there()
+  code, out, err = program.wait()
+  assert code == 2 and out == ''
+  assert len(err.splitlines()) == 1 and 'No space left on device' in err
+  assert sorted(os.listdir(disk.path)) == ['ballast']
