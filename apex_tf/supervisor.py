@@ -18,7 +18,7 @@ import shlex
 import signal
 import sys
 import time
-from typing import NoReturn, Optional, Sequence
+from typing import Collection, NoReturn, Optional, Sequence
 
 from apex_tf import restart_budget
 from apex_tf.monitoring import role_records
@@ -50,6 +50,34 @@ def die_with_parent(parent: int, number: signal.Signals) -> bool:
   # Of the thread that started this process, which is the main one for all.
   ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
   return os.getppid() == parent
+
+
+class _TimeSpec(ctypes.Structure):
+  _fields_ = (('seconds', ctypes.c_long), ('nanoseconds', ctypes.c_long))
+
+
+def wait_for_signal(numbers: Collection[int], seconds: float) -> Optional[int]:
+  """Waits for one of several signals, which are blocked.
+
+  Not `signal.sigtimedwait`: in a process that was stopped (Ctrl-Z) and goes on
+  after its time, it returns a signal that nobody has sent (CPython 3.10).
+
+  Args:
+    numbers: of the signals.
+    seconds: to wait at most.
+
+  Returns:
+    The signal's number, or None; None also where the wait was interrupted.
+  """
+  libc = ctypes.CDLL(None)
+  wanted = ctypes.create_string_buffer(128)  # A sigset_t.
+  libc.sigemptyset(wanted)
+  for number in numbers:
+    libc.sigaddset(wanted, int(number))
+  whole = int(seconds)
+  timeout = _TimeSpec(whole, int(1e9 * (seconds - whole)))
+  number = libc.sigtimedwait(wanted, None, ctypes.byref(timeout))
+  return number if number > 0 else None
 
 
 class Supervisor:
@@ -153,8 +181,8 @@ class Supervisor:
 
   def _take_signals(self, seconds: float, child: Optional[int]) -> None:
     """Waits for one signal at most this long; what it means for the role."""
-    info = signal.sigtimedwait(self._signals, seconds)
-    stop = info is not None and info.si_signo != signal.SIGCHLD
+    stop = wait_for_signal(self._signals, seconds) in (
+        signal.SIGTERM, signal.SIGINT)
     # Also looked at, since the signal comes of a thread of the launcher.
     if self._orphaned_at is None and os.getppid() != self._parent:
       self._orphaned_at = time.monotonic()

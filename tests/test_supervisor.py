@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import psutil
@@ -358,3 +359,32 @@ def test_a_supervisor_is_small(tmp_path):
       capture_output=True, text=True, check=True).stdout.split()
   assert int(pages) * os.sysconf('SC_PAGE_SIZE') < 20e6
   assert heavy == '0'
+
+
+def test_a_supervisor_that_was_stopped_goes_on(supervised, wait_until):
+  """As by Ctrl-Z and `fg`; CPython's sigtimedwait makes up a signal then."""
+  one = supervised('time.sleep(100)')
+  wait_until(one.starts)
+  time.sleep(0.3)  # It waits for signals by now.
+  one.process.send_signal(signal.SIGSTOP)
+  time.sleep(1.5)
+  one.process.send_signal(signal.SIGCONT)
+  time.sleep(0.5)
+  assert not _gone(one.starts()[0])
+  os.kill(one.starts()[0], signal.SIGKILL)
+  wait_until(lambda: len(one.starts()) == 2)
+  one.process.terminate()
+  assert one.process.wait(30) == 0
+
+
+def test_waiting_for_a_signal():
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+  try:
+    start = time.monotonic()
+    assert supervisor.wait_for_signal({signal.SIGUSR1}, 0.25) is None
+    assert time.monotonic() - start >= 0.25
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+    assert supervisor.wait_for_signal(
+        {signal.SIGTERM, signal.SIGUSR1}, 20.0) == signal.SIGUSR1
+  finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)

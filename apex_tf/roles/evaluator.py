@@ -67,7 +67,7 @@ def run_evaluator(config: config_lib.Config,
 
   def evaluate(final: bool,
                keep_going: Callable[[], bool]) -> Optional[str]:
-    """Evaluates the newest version and reports it; the phase it is told."""
+    """Evaluates the newest version and reports it; the phase after that."""
     counts = ask(learner.get_counts)
     if counts is None or not parts.variable_client.update_and_wait(stop):
       return None
@@ -76,7 +76,7 @@ def run_evaluator(config: config_lib.Config,
     if evaluation is None:
       if final:
         ask(learner.give_up_final_evaluation)
-      return None
+      return ask(learner.get_phase)
     logging.info('Version %d: %.1f +- %.1f over %d episodes.',
                  evaluation.learner_step, evaluation.mean, evaluation.std,
                  len(evaluation.returns))
@@ -88,8 +88,9 @@ def run_evaluator(config: config_lib.Config,
   while not stop.is_set():
     phase = ask(learner.get_phase)
     if phase == status_lib.FINAL_EVALUATION:
-      evaluate(True, lambda: not stop.is_set())
-      break
+      # Perhaps not for the first time: a learner that died before the run was
+      # over has to be told again when it is back.
+      phase = evaluate(True, lambda: not stop.is_set())
     if phase == status_lib.DONE:
       break
     if phase == status_lib.LEARNING and time.monotonic() >= next_time:

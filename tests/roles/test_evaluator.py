@@ -1,0 +1,72 @@
+"""The evaluator's role against a learner's counts, over real Courier."""
+
+import threading
+
+import courier
+
+from apex_tf import builder as builder_lib
+from apex_tf import config as config_lib
+from apex_tf import coordinator as coordinator_lib
+from apex_tf import variables as variables_lib
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+from apex_tf.roles import evaluator as evaluator_role
+from configs import cartpole
+
+
+def _config():
+  config = cartpole.get_config()
+  config.dqn.hidden_sizes = (16,)
+  config.dqn.dueling_hidden_size = 16
+  config.evaluator.episodes = 2
+  config.run = config_lib.RunConfig(max_learner_steps=10)
+  config.validate()
+  return config
+
+
+def _learned(config):
+  """The counts of a learner that waits for its final evaluation."""
+  coordinator = coordinator_lib.Coordinator(config.run)
+  coordinator.report_learner(10)
+  coordinator.begin_final_evaluation()
+  assert coordinator.get_phase() == status_lib.FINAL_EVALUATION
+  return coordinator
+
+
+def test_a_learner_that_died_after_the_final_evaluation_is_told_again(
+    tmp_path):
+  config = _config()
+  builder = builder_lib.Builder(config)
+  publisher = variables_lib.VariablePublisher(
+      builder.make_behavior_policy(0).variables)
+  first, second = _learned(config), _learned(config)
+  coordinators = [first, second]
+
+  def report_evaluation(evaluation):
+    told = coordinators[0]
+    told.report_evaluation(evaluation)
+    if told is first:
+      coordinators.pop(0)  # It dies, and goes on from before.
+    return coordinators[0].get_phase()
+
+  server = courier.Server()
+  server.Bind('get_phase', lambda: coordinators[0].get_phase())
+  server.Bind('get_counts', lambda: coordinators[0].get_counts())
+  server.Bind('get_and_keep_variables', publisher.get_and_keep_variables)
+  server.Bind('report_evaluation', report_evaluation)
+  server.Start()
+  stop = threading.Event()
+  thread = threading.Thread(target=evaluator_role.run_evaluator, args=(
+      config, run_directory.prepare(str(tmp_path / 'run'), 'auto'),
+      f'localhost:{server.port}', stop), daemon=True)
+  thread.start()
+  thread.join(120.0)
+  ended_by_itself = not thread.is_alive()
+  stop.set()
+  thread.join()
+  server.Stop()
+  assert ended_by_itself
+  assert coordinators == [second]
+  for coordinator in (first, second):
+    evaluation, = coordinator.status().evaluations
+    assert evaluation.final and len(evaluation.returns) == 2
