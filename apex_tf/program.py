@@ -27,7 +27,6 @@ from apex_tf import supervisor
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 
-
 # Between two attempts to write that a role runs.
 _RETRY_SECONDS = 2.0
 

@@ -7,15 +7,14 @@ import time
 
 import portpicker
 import psutil
-import pytest
 
 from apex_tf import ports
 from apex_tf.monitoring import run_directory
-from tests.integration import programs
 
 # The issue's, from when the port answers.
 _BACK_SECONDS = 30.0
-_AWAY_SECONDS = 60.0
+# Then gRPC alone would take 20 s and more to find it again.
+_AWAY_SECONDS = 50.0
 
 
 def _kill_and_hold(program, role):
@@ -58,13 +57,11 @@ def test_everyone_goes_on_soon_after_a_port_answers(launch):
   foreign = _take(replay_port)
   replay.resume()
   # Replay waits for its port, fails, and is started to wait again.
-  program.wait_until(lambda: 'is taken' in directory.read_roles()[
-      'replay'].reason)
-  assert f'port {replay_port} is taken' in directory.read_roles()[
-      'replay'].reason
+  program.wait_until(lambda: f'port {replay_port} is taken' in (
+      directory.read_roles()['replay'].reason))
+  foreign.close()
   program.wait_until(lambda: time.monotonic() - away_at > _AWAY_SECONDS)
   assert directory.read_status().learner_steps == before.learner_steps
-  foreign.close()
   learner.resume()
   back_at = {}
 
@@ -89,8 +86,7 @@ def test_everyone_goes_on_soon_after_a_port_answers(launch):
   learner_at, replay_at = back_at['learner port'], back_at['replay port']
   print({name: round(moment - max(learner_at, replay_at), 1)
          for name, moment in back_at.items()})
-  assert back_at['actor'] - learner_at < _BACK_SECONDS
-  for name in ('inserts', 'learning', 'evaluator'):
+  for name in ('actor', 'evaluator', 'inserts', 'learning'):
     assert back_at[name] - max(learner_at, replay_at) < _BACK_SECONDS
   # They are the same, and have not been started again for it.
   assert directory.read_status().actors['0'].incarnation == (
@@ -102,18 +98,17 @@ def test_everyone_goes_on_soon_after_a_port_answers(launch):
   assert program.wait().code == 0
 
 
-@pytest.mark.parametrize('role', ['replay', 'learner'])
-def test_a_port_that_stays_taken(launch, role):
+def test_a_port_that_stays_taken(launch):
   port = portpicker.pick_unused_port()
-  program = launch(f'--config.{role}.port={port}',
+  program = launch(f'--config.replay.port={port}',
                    '--config.run.max_restarts=1')
   program.wait_until(lambda: program.phase() == 'learning')
-  supervisor = _kill_and_hold(program, role)
+  supervisor = _kill_and_hold(program, 'replay')
   with _take(port):
     supervisor.resume()
     code, _, err = program.wait()
   assert code == 1
   last = err.splitlines()[-1]
-  assert last.startswith(f'{role} failed: OSError: ')
+  assert last.startswith('replay failed: OSError: ')
   assert f'port {port} is taken (Address already in use)' in last
   assert not program.survivors()

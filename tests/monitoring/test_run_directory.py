@@ -305,6 +305,9 @@ def test_status_config_and_summary_come_back(tmp_path, status, config):
       'tensorboard']
   os.utime(directory.status_file, (time.time() - 60, time.time() - 60))
   assert 60.0 <= directory.status_age_seconds() < 120.0
+  # Of a clock that has been set back.
+  os.utime(directory.status_file, (time.time() + 999, time.time() + 999))
+  assert directory.status_age_seconds() == 0.0
 
 
 def test_a_summary_is_strict_json(tmp_path):
