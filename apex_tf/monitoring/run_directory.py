@@ -43,8 +43,8 @@ def _to_json(data: Dict[str, Any]) -> str:
   return json.dumps(data, indent=2, allow_nan=False) + '\n'
 
 
-def _attempt_to_replace(path: str, text: str) -> None:
-  files.attempt(path, lambda: files.replace_file(path, text))
+def _attempt_to_replace(path: str, text: str) -> bool:
+  return files.attempt(path, lambda: files.replace_file(path, text))
 
 
 def _read(path: str) -> Optional[str]:
@@ -160,8 +160,9 @@ class RunDirectory:
     with open(self.config_file, encoding='utf-8') as file:
       return config_lib.Config.from_json(file.read())
 
-  def write_status(self, status: status_lib.RunStatus) -> None:
-    _attempt_to_replace(self.status_file, status.to_json() + '\n')
+  def write_status(self, status: status_lib.RunStatus) -> bool:
+    """Writes the newest status; whether it could be written."""
+    return _attempt_to_replace(self.status_file, status.to_json() + '\n')
 
   def read_status(self) -> Optional[status_lib.RunStatus]:
     """The newest status, or None if there is none yet."""

@@ -56,19 +56,23 @@ class StatusReporter:
     self._lock = threading.Lock()
     self._closed = False
 
-  def write(self) -> None:
+  def write(self) -> bool:
     """Reads everything and writes it down; TensorBoard only now and then.
 
     After `close` it does nothing: the last word is said.
+
+    Returns:
+      Whether the status file was written.
     """
     # Outside of the lock, since a server that is gone takes its time.
     replay = self._monitor.read(_REPLAY_TIMEOUT_SECONDS)
     with self._lock:
-      if not self._closed:
-        self._replay = replay or self._replay
-        self._write(replay is not None)
+      if self._closed:
+        return False
+      self._replay = replay or self._replay
+      return self._write(replay is not None)
 
-  def _write(self, replay_answers: bool) -> None:
+  def _write(self, replay_answers: bool) -> bool:
     metrics = self._learner.metrics()
     status = self._coordinator.status()
     status.loss = metrics.get('loss', 0.0)
@@ -90,10 +94,10 @@ class StatusReporter:
           report.learner_step for report in status.actors.values())
     status.stalls = self._find_stalls(status, replay_answers)
     metrics['stalls'] = len(status.stalls)
-    self._directory.write_status(status)
+    is_written = self._directory.write_status(status)
     now = time.monotonic()
     if now - self._logged_at < self._config.run.metrics_period_seconds:
-      return
+      return is_written
     if status.learner_steps:
       self._logged_at = now
       self._logger.write({
@@ -109,6 +113,7 @@ class StatusReporter:
     elif status.stalls:  # Of learning, there is nothing to say yet.
       self._logged_at = now
       self._logger.write({'step': 0, 'stalls': metrics['stalls']})
+    return is_written
 
   def _find_stalls(self, status: status_lib.RunStatus,
                    replay_answers: bool) -> List[str]:

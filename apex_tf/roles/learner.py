@@ -209,6 +209,21 @@ class _LearnerProcess:
     self._coordinator.finish()
     # The others learn from the phase that the run is over.
     self._stop.wait(2.0)
+    self._wait_for_room()
+
+  def _wait_for_room(self) -> None:
+    """Waits until the disk, where it is full, takes what the run leaves.
+
+    The launcher learns from the status file that the run is over.
+    """
+    if self._reporter.write():
+      return
+    logging.warning('The run is over, and waits until it can be written down.')
+    while not self._stop.wait(1.0):
+      if self._reporter.write():
+        self._policy_saver.save()
+        self._checkpointer.save()
+        return
 
   def close(self) -> None:
     """Ends every thread, also after an error."""

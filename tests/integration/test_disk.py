@@ -8,8 +8,10 @@ import portpicker
 import psutil
 import pytest
 
+from apex_tf import saved_policy
 from apex_tf import variables as variables_lib
 from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
 from tests import small_disk as small_disk_lib
 from tests.integration import programs
@@ -136,6 +138,30 @@ def test_a_run_outlives_a_kill_while_saving_and_a_full_disk(disk, launch_there):
     assert points['failed_writes'][-1][1] > 0
   assert programs.read_points(
       program.workdir, 'learner')['loss'][-1][0] > old_status.learner_steps
+
+
+def test_a_run_that_ends_on_a_full_disk_waits_for_room(disk, launch_there):
+  port = portpicker.pick_unused_port()
+  program = launch_there(f'--config.learner.port={port}',
+                         '--config.run.max_learner_steps=1500')
+  program.wait_until(lambda: program.phase() == 'learning')
+  disk.fill()
+  learner = learner_client.connect(f'localhost:{port}')
+  program.wait_until(lambda: learner.get_phase() == status_lib.DONE)
+  time.sleep(5.0)
+  assert learner.get_phase() == status_lib.DONE
+  assert program.phase() != status_lib.DONE
+  disk.make_room()
+  code, out, err = program.wait()
+  assert code == 0, err
+  assert 'Learning curve: ' in out
+  summary = programs.read_json(program.workdir / 'summary.json')
+  assert summary['stop_reason'] == 'max_learner_steps'
+  assert saved_policy.SavedPolicy(
+      str(program.workdir / 'policy.npz')).learner_step == 1500
+  assert (program.workdir / 'checkpoints/learner/000000001500').is_dir()
+  assert (program.workdir / 'learning_curve.png').exists()
+  assert not list(program.workdir.rglob('.*'))
 
 
 def test_a_launch_on_a_full_disk_is_refused(disk, launch_there):
