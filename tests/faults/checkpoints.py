@@ -1,0 +1,101 @@
+"""Checkpoints as somebody sees them who may only look.
+
+On purpose it shares no code with `apex_tf.checkpoint_directory`, which tidies
+up when it looks.
+"""
+
+import hashlib
+import json
+import pathlib
+import re
+from typing import Any, List, NamedTuple, Optional
+
+import numpy as np
+
+_NAME = re.compile(r'\d{12}')
+
+
+class Checkpoint(NamedTuple):
+  """One that is whole: the number in its name, and its directory."""
+  number: int
+  path: pathlib.Path
+
+
+class Counts(NamedTuple):
+  """What a run must not lose."""
+  learner_steps: int = 0
+  agent_steps: int = 0
+  episodes: int = 0
+
+
+class Checkpoints:
+  """A directory of checkpoints."""
+
+  def __init__(self, path: pathlib.Path):
+    self.path = path
+
+  def entries(self) -> List[str]:
+    """All names in it; none where it does not exist."""
+    try:
+      return sorted(path.name for path in self.path.iterdir())
+    except FileNotFoundError:
+      return []
+
+  def whole(self) -> List[Checkpoint]:
+    """Those whose files are as their manifests say, the newest first."""
+    found = []
+    for name in reversed(self.entries()):
+      if _NAME.fullmatch(name) and _is_whole(self.path / name):
+        found.append(Checkpoint(int(name), self.path / name))
+    return found
+
+  def newest(self) -> Optional[Checkpoint]:
+    whole = self.whole()
+    return whole[0] if whole else None
+
+
+def _is_whole(path: pathlib.Path) -> bool:
+  try:
+    manifest = json.loads((path / 'manifest.json').read_text('utf-8'))['files']
+    return {file.name for file in path.iterdir()} == (
+        {*manifest, 'manifest.json'}) and all(
+            hashlib.sha256((path / name).read_bytes()).hexdigest() == (
+                described['sha256']) for name, described in manifest.items())
+  except (OSError, ValueError):  # Just being removed, or damaged.
+    return False
+
+
+def read_counts(checkpoint: Checkpoint) -> Counts:
+  """What a checkpoint of the learner holds.
+
+  Raises:
+    OSError: it is gone by now.
+  """
+  state = _read_json(checkpoint.path / 'state.json')['coordinator']
+  reports = [report for reports in state['reports'].values()
+             for report in reports]
+  return Counts(state['learner_steps'],
+                sum(report['agent_steps'] for report in reports),
+                sum(report['episodes'] for report in reports))
+
+
+def read_replay_items(checkpoint: Checkpoint) -> int:
+  """Transitions in a checkpoint of replay."""
+  return _read_json(checkpoint.path / 'replay.json')['items']
+
+
+def flip_bytes(checkpoint: Checkpoint, generator: np.random.Generator) -> str:
+  """Damages one of its files; returns the file's name and what was done."""
+  files = [path for path in sorted(checkpoint.path.rglob('*'))
+           if path.is_file() and path.stat().st_size]
+  path = files[generator.integers(len(files))]
+  content = bytearray(path.read_bytes())
+  places = generator.choice(len(content), min(8, len(content)), replace=False)
+  for place in places:
+    content[place] ^= 0xff
+  path.write_bytes(content)
+  return f'{len(places)} bytes of {path.name}'
+
+
+def _read_json(path: pathlib.Path) -> Any:
+  return json.loads(path.read_text('utf-8'))
