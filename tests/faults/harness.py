@@ -7,7 +7,16 @@ import shutil
 import signal
 import statistics
 import time
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, TypeVar
+from typing import (
+  Callable,
+  Counter,
+  Dict,
+  Iterator,
+  List,
+  NamedTuple,
+  Sequence,
+  TypeVar,
+)
 
 import numpy as np
 
@@ -68,7 +77,7 @@ class Campaign:
     self._disk = small_disk.SmallDisk(disk, DISK_MEGABYTES)
     self._run = watched_run.WatchedRun(folder, disk / 'run')
     self._inspector = inspector_lib.Inspector(self._run)
-    self._temporary: List[Dict[str, int]] = []
+    self._temporary: Counter[str] = collections.Counter()
     self.rows: List[Row] = []
 
   def run(self, plan: Sequence[Planned]) -> None:
@@ -105,9 +114,10 @@ class Campaign:
 
   def temporary_entries(self) -> str:
     """What lies in TMPDIR: after the first start, and now; for the report."""
+    now = self._count_temporary()
     return ', '.join(
-        f'{kind}: {self._temporary[0].get(kind, 0)} then, {count} now'
-        for kind, count in sorted(self._count_temporary().items())) or 'none'
+        f'{kind}: {self._temporary[kind]} then, {now[kind]} now'
+        for kind in sorted({*self._temporary, *now})) or 'nothing'
 
   @property
   def launches(self) -> int:
@@ -125,7 +135,7 @@ class Campaign:
       self._inspector.wait_until(
           f'{kind.path}', lambda kind=kind: len(kind.whole()) > 1)
     self._inspector.wait_for_learning(checkpoints.Counts(), {})
-    self._temporary.append(self._count_temporary())
+    self._temporary = self._count_temporary()
     self._say(f'learning: {inspector_lib.counts_of(run.status())}')
 
   def _survive(self, number: int, fault: faults_lib.Fault) -> None:
@@ -143,9 +153,10 @@ class Campaign:
     steps = self._run.status().learner_steps
     self._say(f'{number}. {row.kind} ({row.target}): {row.happened}; recovered '
               f'after {row.seconds:.1f} s; learner step {steps:,}; '
-              f'{self._disk.used_megabytes:.0f} MB on the disk')
+              f'{self._disk.used_megabytes:.0f} MB on the disk, {sum(self._count_temporary().values())} entries in '
+              'TMPDIR')
 
-  def _count_temporary(self) -> Dict[str, int]:
+  def _count_temporary(self) -> 'Counter[str]':
     """Entries of TMPDIR, by their names without what makes them unique."""
     return collections.Counter(
         _RANDOM_END.sub(r'*\1', path.name)
