@@ -7,16 +7,7 @@ import shutil
 import signal
 import statistics
 import time
-from typing import (
-  Callable,
-  Counter,
-  Dict,
-  Iterator,
-  List,
-  NamedTuple,
-  Sequence,
-  TypeVar,
-)
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, TypeVar
 
 import numpy as np
 
@@ -77,7 +68,7 @@ class Campaign:
     self._disk = small_disk.SmallDisk(disk, DISK_MEGABYTES)
     self._run = watched_run.WatchedRun(folder, disk / 'run')
     self._inspector = inspector_lib.Inspector(self._run)
-    self._temporary: Counter[str] = collections.Counter()
+    self._temporary: Dict[str, int] = {}
     self.rows: List[Row] = []
 
   def run(self, plan: Sequence[Planned]) -> None:
@@ -116,7 +107,7 @@ class Campaign:
     """What lies in TMPDIR: after the first start, and now; for the report."""
     now = self._count_temporary()
     return ', '.join(
-        f'{kind}: {self._temporary[kind]} then, {now[kind]} now'
+        f'{kind}: {self._temporary.get(kind, 0)} then, {now.get(kind, 0)} now'
         for kind in sorted({*self._temporary, *now})) or 'nothing'
 
   @property
@@ -151,12 +142,13 @@ class Campaign:
               '; '.join(filter(None, happened)), seconds)
     self.rows.append(row)
     steps = self._run.status().learner_steps
+    temporary = sum(self._count_temporary().values())
     self._say(f'{number}. {row.kind} ({row.target}): {row.happened}; recovered '
-              f'after {row.seconds:.1f} s; learner step {steps:,}; '
-              f'{self._disk.used_megabytes:.0f} MB on the disk, {sum(self._count_temporary().values())} entries in '
-              'TMPDIR')
+              f'after {row.seconds:.1f} s; learner step {steps:,}, '
+              f'{self._disk.used_megabytes:.0f} MB of disk, {temporary} files '
+              'in TMPDIR')
 
-  def _count_temporary(self) -> 'Counter[str]':
+  def _count_temporary(self) -> Dict[str, int]:
     """Entries of TMPDIR, by their names without what makes them unique."""
     return collections.Counter(
         _RANDOM_END.sub(r'*\1', path.name)
