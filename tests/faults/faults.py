@@ -153,8 +153,10 @@ class CorruptCheckpoint(Fault):
   def apply(self, scene: Scene) -> inspector_lib.Aftermath:
     directory = (scene.run.learner_checkpoints if self.target == 'learner' else
                  scene.run.replay_checkpoints)
-    scene.inspector.wait_until('two checkpoints',
-                               lambda: len(directory.whole()) > 1)
+    # Of replay, there need not be more than one.
+    count = 2 if self.target == 'learner' else 1
+    scene.inspector.wait_until(f'{count} checkpoints',
+                               lambda: len(directory.whole()) >= count)
     pid = scene.run.role_processes()[self.target].pid
     os.kill(pid, signal.SIGSTOP)  # Else it might save once more.
     scene.inspector.wait_until(
@@ -279,13 +281,16 @@ def _check_replay(scene: Scene, aftermath: inspector_lib.Aftermath) -> str:
   """That it holds what its newest checkpoint held, exactly."""
   if not watched_run.saves_replay():
     return ''
+  # One may have been written between our look and its death.
+  right = {str(checkpoint.path): items for checkpoint, items in (
+      *aftermath.before.replay[:1], *aftermath.replay[:1])}
+  if not right:
+    _find_line(r'Replay is empty\.$', scene, aftermath, 'replay')
+    return 'replay empty'
   restored = _find_line(
       r'Restored ([\d,]+) transitions of replay from (\S+)\.$', scene,
       aftermath, 'replay')
   items, path = int(restored[1].replace(',', '')), restored[2]
-  # One may have been written between our look and its death.
-  right = {str(checkpoint.path): number for checkpoint, number in (
-      *aftermath.before.replay[:1], *aftermath.replay[:1])}
   if right.get(path) != items:
     raise inspector_lib.Unsurvived(
         f'replay holds {items} transitions of {path}, but its newest '

@@ -22,7 +22,7 @@ _T = TypeVar('_T')
 # As `tempfile` makes it: 8 characters, before a suffix.
 _RANDOM_END = re.compile(r'[a-z0-9_]{8}(\.[a-z]+)?$')
 
-DISK_MEGABYTES = 128
+DISK_MEGABYTES = 256
 # Between a recovery and the next fault, so that it comes at any moment.
 _LONGEST_PAUSE_SECONDS = 3.0
 
@@ -123,8 +123,7 @@ class Campaign:
     run = self._run
     for kind in (run.learner_checkpoints, *(
         [run.replay_checkpoints] if watched_run.saves_replay() else [])):
-      self._inspector.wait_until(
-          f'{kind.path}', lambda kind=kind: len(kind.whole()) > 1)
+      self._inspector.wait_until(f'{kind.path}', kind.newest)
     self._inspector.wait_for_learning(checkpoints.Counts(), {})
     self._temporary = self._count_temporary()
     self._say(f'learning: {inspector_lib.counts_of(run.status())}')

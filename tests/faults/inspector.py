@@ -12,7 +12,7 @@ from apex_tf.monitoring import status as status_lib
 from tests.faults import checkpoints
 from tests.faults import watched_run
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
 # Starting all over takes some 20 s on two free cores, and others may use them.
 _RECOVERY_SECONDS = 240.0
 # Everything of a killed launch is to be gone after this.
@@ -91,7 +91,10 @@ class Inspector:
         logs={role: run.log_position(role) for role in watched_run.ROLES})
 
   def replay(self) -> List[Tuple[checkpoints.Checkpoint, int]]:
-    """Whole checkpoints of replay and their transitions, the newest first."""
+    """Whole checkpoints of replay and their transitions, the newest first.
+
+    None, where one is just taking the place of the only other.
+    """
     found = []
     for checkpoint in self._run.replay_checkpoints.whole():
       try:
@@ -183,7 +186,7 @@ class Inspector:
         os.path.join(folder, name)
         for folder, folders, files in os.walk(self._run.workdir)
         for name in (*folders, *files)
-        if name.startswith('.') or name.endswith('.new')}
+        if name.startswith('.') or name.endswith(('.new', '_unfinished'))}
 
   def _wait_for_none(self, what: str, find: Callable[[], Set[str]]) -> None:
     """Waits until none is left of those there are now."""

@@ -17,7 +17,7 @@ from tests.integration import programs
 NUM_ACTORS = 2
 ROLES = ('replay', 'learner', 'actor_0', 'actor_1', 'evaluator')
 LEARNER_CHECKPOINT_SECONDS = 3.0
-REPLAY_CHECKPOINT_SECONDS = 6.0
+REPLAY_CHECKPOINT_SECONDS = 5.0
 
 _FLAGS = (
     *programs.SMALL,
@@ -27,6 +27,8 @@ _FLAGS = (
     '--config.run.max_restarts=1000',
     # The disk is small, and the run is long.
     '--config.run.metrics_period_seconds=5',
+    # Not full at once: what replay holds is to differ from time to time.
+    '--config.replay.capacity=20000',
 )
 
 
