@@ -145,7 +145,6 @@ class Inspector:
     """
     run = self._run
     self._wait_for_none('processes that no launcher looks after', self._orphans)
-    self._wait_for_none('role records that are wrong', self._wrong_records)
     self._wait_for_none('files that were to be temporary', self.leftovers)
     self._wait_for_none('checkpoints that are too many', self._excess)
     self._wait_for_none('open files', self._open_files_beyond_first)
@@ -204,16 +203,6 @@ class Inspector:
         child.pid for child in launcher.children(recursive=True))}
     return {str(process) for process in self._run.processes()
             if process.pid not in ours}
-
-  def _wrong_records(self) -> Set[str]:
-    records = self._run.directory.read_roles()
-    wrong = set()
-    for role, process in self._run.role_processes().items():
-      record = records.get(role)
-      if record is None or record.state != role_records.RUNNING or (
-          record.pid != process.pid):
-        wrong.add(role)
-    return wrong
 
   def _excess(self) -> Set[str]:
     run = self._run
@@ -275,13 +264,17 @@ class _Recovery:
   def _find_missing(self, status: status_lib.RunStatus) -> str:
     """What was not seen yet, or "".
 
-    First every process is there; then the learner writes a status; from that
-    one on, everybody gets on.
+    First every process is there and on record; then the learner writes a
+    status; from that one on, everybody gets on.
     """
-    processes = self._run.role_processes()
-    for role, process in processes.items():
+    records = self._run.directory.read_roles()
+    for role, process in self._run.role_processes().items():
       if process.pid in (0, self._replaced.get(role)):
         return f'a process of {role}'
+      record = records.get(role)
+      if record is None or record.state != role_records.RUNNING or (
+          record.pid != process.pid):
+        return f'the record of {role}, process {process.pid}'
     self._replaced_at = self._replaced_at or time.time()
     if not self._first:
       written = os.stat(self._run.directory.status_file).st_mtime
