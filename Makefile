@@ -17,8 +17,8 @@ INSTALLED := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup environment run test test-learning soak check lock \
-  clean
+.PHONY: help doctor setup environment run test test-learning test-faults \
+  soak check lock clean
 
 help:  ## This list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  %-14s %s\n", $$1, $$2 }' \
@@ -61,6 +61,9 @@ test: doctor environment  ## All tests but the slow learning runs (ARGS=).
 
 test-learning: doctor environment  ## The slow learning runs.
 	$(VENV_PYTHON) -m pytest -m learning -o faulthandler_timeout=0 $(ARGS)
+
+test-faults: doctor environment  ## A run of many faults (ARGS=--output=FILE).
+	$(VENV_PYTHON) -m tests.faults --faults=60 --seed=0 $(ARGS)
 
 soak: doctor environment  ## Watch a long run for leaks (MINUTES=, ARGS=).
 	$(VENV_PYTHON) -m tests.soak --minutes=$(MINUTES) --workdir=runs/soak \

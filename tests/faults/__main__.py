@@ -61,21 +61,21 @@ def main() -> int:
   except inspector.Unsurvived as error:
     unsurvived = f'NOT SURVIVED: {error}\n'
   finally:
+    temporary = campaign.temporary_entries()
     campaign.close()
+    if not unsurvived:
+      shutil.rmtree(folder)
   report = ''.join((
       harness.table(campaign.rows), '\n',
       unsurvived or 'All were survived.\n',
       f'{len(campaign.rows)} of {args.faults} faults, seed {args.seed}, '
       f'{campaign.launches} launches, '
       f'{(time.monotonic() - start) / 60:.0f} minutes.\n',
-      f'TMPDIR: {campaign.temporary_entries()}.\n'))
+      f'TMPDIR: {temporary}.\n'))
   print(report, end='', flush=True)
   if args.output:
     pathlib.Path(args.output).write_text(report)
-  if unsurvived:
-    return 1
-  shutil.rmtree(folder)
-  return 0
+  return 1 if unsurvived else 0
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 from typing import List
 
@@ -37,9 +38,13 @@ def enter(command: List[str]) -> None:
     return
   refusals = []
   for options in (['--mount'], ['--mount', '--user', '--map-root-user']):
-    tried = subprocess.run(
-        ['unshare', *options, 'mount', '-t', 'tmpfs', 'none', '/mnt'],
-        capture_output=True, text=True, check=False)
+    try:
+      tried = subprocess.run(
+          ['unshare', *options, 'mount', '-t', 'tmpfs', 'none',
+           tempfile.gettempdir()],
+          capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+      raise NoMountsError(f'a full disk needs unshare(1): {error}') from error
     if tried.returncode == 0:
       sys.stdout.flush()
       os.execvp('unshare', [
