@@ -8,11 +8,13 @@ import hashlib
 import json
 import pathlib
 import re
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 _NAME = re.compile(r'\d{12}')
+# `items` of Reverb's message PriorityTableCheckpoint.
+_ITEMS_FIELD = 2
 
 
 class Checkpoint(NamedTuple):
@@ -80,8 +82,45 @@ def read_counts(checkpoint: Checkpoint) -> Counts:
 
 
 def read_replay_items(checkpoint: Checkpoint) -> int:
-  """Transitions in a checkpoint of replay."""
-  return _read_json(checkpoint.path / 'replay.json')['items']
+  """Transitions that Reverb has written into a checkpoint of replay.
+
+  Raises:
+    OSError: it is gone by now.
+  """
+  # One record: its length in 8 bytes, 4 of a checksum, the message.
+  content = (checkpoint.path / 'tables.tfrecord').read_bytes()
+  length = int.from_bytes(content[:8], 'little')
+  return _field_numbers(content[12:12 + length]).count(_ITEMS_FIELD)
+
+
+def _field_numbers(message: bytes) -> List[int]:
+  """Of each field of a protobuf message, in their order.
+
+  Whoever has the message's class has imported TensorFlow for it.
+  """
+  found, place = [], 0
+  while place < len(message):
+    key, place = _read_varint(message, place)
+    found.append(key >> 3)
+    if key & 7 == 2:  # So many bytes.
+      length, place = _read_varint(message, place)
+      place += length
+    elif key & 7:
+      place += {1: 8, 5: 4}[key & 7]
+    else:
+      _, place = _read_varint(message, place)
+  return found
+
+
+def _read_varint(message: bytes, place: int) -> Tuple[int, int]:
+  """A number of 7 bits a byte, the lowest first; the place behind it."""
+  number, shift = 0, 0
+  while True:
+    byte = message[place]
+    number |= (byte & 0x7f) << shift
+    place, shift = place + 1, shift + 7
+    if byte < 0x80:
+      return number, place
 
 
 def flip_bytes(checkpoint: Checkpoint, generator: np.random.Generator) -> str:

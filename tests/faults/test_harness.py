@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import reverb
 
 from apex_tf import checkpoint_directory
 from apex_tf.monitoring import status as status_lib
@@ -72,6 +73,17 @@ def test_a_checkpoint_without_its_manifest_is_not_whole(tmp_path):
   _save(tmp_path, 5)
   (tmp_path / f'{5:012d}' / 'manifest.json').unlink()
   assert not checkpoints.Checkpoints(tmp_path).whole()
+
+
+def test_transitions_of_a_checkpoint_are_counted(tmp_path, serve):
+  table = reverb.Table(
+      'transitions', reverb.selectors.Prioritized(0.6), reverb.selectors.Fifo(),
+      max_size=1000, rate_limiter=reverb.rate_limiters.MinSize(1))
+  client = serve([table]).localhost_client()
+  for value in range(300):
+    client.insert([np.float32(value)], {'transitions': 1.0})
+  path = pathlib.Path(client.checkpoint())
+  assert checkpoints.read_replay_items(checkpoints.Checkpoint(1, path)) == 300
 
 
 @pytest.mark.parametrize('lost', checkpoints.Counts._fields)
