@@ -279,8 +279,6 @@ def _check_learner(scene: Scene, aftermath: inspector_lib.Aftermath) -> str:
 
 def _check_replay(scene: Scene, aftermath: inspector_lib.Aftermath) -> str:
   """That it holds what its newest checkpoint held, exactly."""
-  if not watched_run.saves_replay():
-    return ''
   # One may have been written between our look and its death.
   right = {str(checkpoint.path): items for checkpoint, items in (
       *aftermath.before.replay[:1], *aftermath.replay[:1])}

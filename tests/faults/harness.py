@@ -121,8 +121,7 @@ class Campaign:
   def _begin(self) -> None:
     self._run.start()
     run = self._run
-    for kind in (run.learner_checkpoints, *(
-        [run.replay_checkpoints] if watched_run.saves_replay() else [])):
+    for kind in (run.learner_checkpoints, run.replay_checkpoints):
       self._inspector.wait_until(f'{kind.path}', kind.newest)
     self._inspector.wait_for_learning(checkpoints.Counts(), {})
     self._temporary = self._count_temporary()
@@ -172,8 +171,7 @@ def draw(seed: int, count: int, stop_seconds: float, disk_seconds: float,
   """
   generator = np.random.default_rng(seed)
   targets = {kind: _deck(watched_run.ROLES, generator) for kind in KINDS}
-  saved = _deck(('learner', 'replay') if watched_run.saves_replay() else
-                ('learner',), generator)
+  saved = _deck(('learner', 'replay'), generator)
   makers: Dict[str, Callable[[], faults_lib.Fault]] = {
       'SIGKILL': lambda: faults_lib.RoleSignal(
           signal.SIGKILL, next(targets['SIGKILL'])),

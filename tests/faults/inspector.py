@@ -155,12 +155,11 @@ class Inspector:
     self.wait_until(
         'a new checkpoint of the learner',
         lambda: (run.learner_checkpoints.newest() or (0,))[0] > newest)
-    if watched_run.saves_replay():
-      newest = max((checkpoint.number for checkpoint, _ in aftermath.replay),
-                   default=-1)
-      self.wait_until(
-          'a new checkpoint of replay',
-          lambda: (run.replay_checkpoints.newest() or (-1,))[0] > newest)
+    newest = max((checkpoint.number for checkpoint, _ in aftermath.replay),
+                 default=-1)
+    self.wait_until(
+        'a new checkpoint of replay',
+        lambda: (run.replay_checkpoints.newest() or (-1,))[0] > newest)
 
   def others_restarted(self, aftermath: Aftermath) -> List[str]:
     """Roles that were started again and had not died of the fault."""

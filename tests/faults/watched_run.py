@@ -8,7 +8,6 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import psutil
 
-from apex_tf import config as config_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from tests.faults import checkpoints
@@ -16,13 +15,14 @@ from tests.integration import programs
 
 NUM_ACTORS = 2
 ROLES = ('replay', 'learner', 'actor_0', 'actor_1', 'evaluator')
-LEARNER_CHECKPOINT_SECONDS = 3.0
-REPLAY_CHECKPOINT_SECONDS = 5.0
+_LEARNER_CHECKPOINT_SECONDS = 3.0
+_REPLAY_CHECKPOINT_SECONDS = 5.0
 
 _FLAGS = (
     *programs.SMALL,
     f'--config.actor.num_actors={NUM_ACTORS}',
-    f'--config.learner.checkpoint_minutes={LEARNER_CHECKPOINT_SECONDS / 60}',
+    f'--config.learner.checkpoint_minutes={_LEARNER_CHECKPOINT_SECONDS / 60}',
+    f'--config.replay.checkpoint_minutes={_REPLAY_CHECKPOINT_SECONDS / 60}',
     # As often as the campaign likes, which is more than any run should see.
     '--config.run.max_restarts=1000',
     # The disk is small, and the run is long.
@@ -68,13 +68,9 @@ class WatchedRun:
 
   @property
   def command(self) -> List[str]:
-    flags = list(_FLAGS)
-    if saves_replay():
-      flags.append('--config.replay.checkpoint_minutes='
-                   f'{REPLAY_CHECKPOINT_SECONDS / 60}')
     return [sys.executable, '-m', 'launch.train',
             f'--config={programs.ROOT}/configs/cartpole.py',
-            f'--workdir={self.workdir}', *flags]
+            f'--workdir={self.workdir}', *_FLAGS]
 
   @property
   def launcher(self) -> psutil.Popen:
@@ -155,10 +151,6 @@ class WatchedRun:
         continue
     if self._launcher is not None:
       self._launcher.wait()
-
-
-def saves_replay() -> bool:
-  return hasattr(config_lib.ReplayConfig(), 'checkpoint_minutes')
 
 
 def _supervised_role(command: Sequence[str]) -> str:
