@@ -16,7 +16,7 @@ from tests.integration import programs
 NUM_ACTORS = 2
 ROLES = ('replay', 'learner', 'actor_0', 'actor_1', 'evaluator')
 _LEARNER_CHECKPOINT_SECONDS = 3.0
-_REPLAY_CHECKPOINT_SECONDS = 5.0
+_REPLAY_CHECKPOINT_SECONDS = 3.0
 
 _FLAGS = (
     *programs.SMALL,
@@ -25,8 +25,8 @@ _FLAGS = (
     f'--config.replay.checkpoint_minutes={_REPLAY_CHECKPOINT_SECONDS / 60}',
     # As often as the campaign likes, which is more than any run should see.
     '--config.run.max_restarts=1000',
-    # The disk is small, and the run is long.
-    '--config.run.metrics_period_seconds=5',
+    # Replay looks as often whether a checkpoint is due; but the disk is small.
+    '--config.run.metrics_period_seconds=2',
     # Not full at once: what replay holds is to differ from time to time.
     '--config.replay.capacity=20000',
 )
