@@ -251,8 +251,11 @@ class _Recovery:
       Unsurvived: counts have gone back.
     """
     status = self._run.status()
-    self._check_counts(status)
     self.missing = self._find_missing(status)
+    # The last status of a learner that has died may be older than its last
+    # checkpoint.
+    if self._first or 'learner' not in self._replaced:
+      self._check_counts(status)
     return not self.missing
 
   def _check_counts(self, status: status_lib.RunStatus) -> None:
