@@ -250,12 +250,13 @@ class _Recovery:
     Raises:
       Unsurvived: counts have gone back.
     """
+    written = self._run.status_time()  # Before it is read, lest it be newer.
     status = self._run.status()
-    self.missing = self._find_missing(status)
     # The last status of a learner that has died may be older than its last
     # checkpoint.
     if self._first or 'learner' not in self._replaced:
       self._check_counts(status)
+    self.missing = self._find_missing(status, written)
     return not self.missing
 
   def _check_counts(self, status: status_lib.RunStatus) -> None:
@@ -263,7 +264,7 @@ class _Recovery:
     if any(now < least for now, least in zip(counts, self._counts)):
       raise Unsurvived(f'counts went back to {counts}, below {self._counts}')
 
-  def _find_missing(self, status: status_lib.RunStatus) -> str:
+  def _find_missing(self, status: status_lib.RunStatus, written: float) -> str:
     """What was not seen yet, or "".
 
     First every process is there and on record; then the learner writes a
@@ -279,7 +280,6 @@ class _Recovery:
         return f'the record of {role}, process {process.pid}'
     self._replaced_at = self._replaced_at or time.time()
     if not self._first:
-      written = os.stat(self._run.directory.status_file).st_mtime
       if written <= self._replaced_at or not status.actors:
         return 'a status of the learner'
       self._first = status

@@ -125,6 +125,13 @@ class WatchedRun:
   def status(self) -> status_lib.RunStatus:
     return self.directory.read_status() or status_lib.RunStatus()
 
+  def status_time(self) -> float:
+    """When the status was written, in seconds since the epoch; 0 if never."""
+    try:
+      return os.stat(self.directory.status_file).st_mtime
+    except FileNotFoundError:
+      return 0.0
+
   def log_position(self, role: str) -> LogPosition:
     try:
       status = os.stat(self.directory.log_file(role))
