@@ -1,8 +1,7 @@
 """The whole experiment as one tree of typed dataclasses.
 
-One section a role. Every field carries its documentation, unit, source and
-allowed range in its metadata, so that `validate()`, the error messages and the
-configuration reference all come from the same place.
+One section a role. A field's metadata has its documentation, unit, source and
+allowed range, for `validate()`, its messages and the configuration reference.
 
 Units: an *environment frame* is one emulator frame; an *agent step* is one
 action of one environment (four frames on Atari); a *learner step* is one
@@ -95,8 +94,7 @@ class DQNConfig:
       'module:function, your own, called with a numpy random generator for a '
       'Sonnet module.', choices=NETWORKS, or_function=True)
   hidden_sizes: Tuple[int, ...] = settings.setting(
-      (256,), 'Units of each hidden layer of the mlp torso. [ours]',
-      minimum=1, maximum=65536)
+      (256,), 'Units of each hidden mlp layer. [ours]', minimum=1, maximum=65536)
   dueling_hidden_size: int = settings.setting(
       512, 'Units of the hidden layer of each dueling stream (Wang et al. '
       '2016) [paper].', minimum=1, maximum=65536)
@@ -108,8 +106,7 @@ class DQNConfig:
       1.5e-7, 'Added to the variance inside the square root [paper].',
       minimum=1e-30)
   max_gradient_norm: float = settings.setting(
-      40.0, 'Global norm to which gradients are clipped [paper].', above=0.0,
-      maximum=1e30)
+      40.0, 'Clip of the global gradient norm [paper].', above=0.0, maximum=1e30)
   target_update_period: int = settings.setting(
       2500, 'Learner steps between hard copies into the target network '
       '[paper].', minimum=1)
@@ -187,8 +184,7 @@ class ReplayConfig:
       'measured]', minimum=1, maximum=512)
   max_pending_items: int = settings.setting(
       40, 'Transitions of one environment that may wait unconfirmed before its '
-      'actor blocks. [ours; paper: 100; Reverb warns above 50]', minimum=1,
-      maximum=10_000)
+      'actor blocks. [ours; paper: 100]', minimum=1, maximum=10_000)
   checkpoint_minutes: float = settings.setting(
       0.0, 'Minutes between checkpoints of replay, which is then also saved '
       'when it stops, and restored when it starts; 0 is none: it fills anew '

@@ -23,7 +23,8 @@ class GraphCall:
     """Traces nothing yet.
 
     Args:
-      function: of nested structures of tensors, to one; its variables exist.
+      function: of nested structures of tensors, to one; its variables exist,
+        and its control flow is Python's.
     """
     self._function = function
     self._traces: Dict[Tuple[Any, ...], _Trace] = {}
@@ -47,7 +48,9 @@ class _Trace:
 
   def __init__(self, function: Callable[..., Any], arguments: Any):
     # Kept, since the graph goes with it.
-    self._graph = tf.function(function).get_concrete_function(*arguments)
+    # Without AutoGraph, which would leave a file in /tmp for each function.
+    self._graph = tf.function(
+        function, autograph=False).get_concrete_function(*arguments)
     self._captured = list(self._graph.captured_inputs)
     self._outputs = self._graph.structured_outputs
     self._dtypes = [output.dtype for output in tf.nest.flatten(self._outputs)]

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from typing import Any, NamedTuple, Optional, Set, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Set, Tuple
 
 from absl import logging
 import launchpad as lp
@@ -189,6 +189,18 @@ def _find_failure(directory: run_directory.RunDirectory
     time.sleep(0.1)
 
 
+@contextlib.contextmanager
+def _stdout_in(path: str) -> Iterator[None]:
+  """Writes to a file what Launchpad prints, which would run into the panel."""
+  log = open(path, 'w', encoding='utf-8')  # pylint: disable=consider-using-with
+  try:
+    with contextlib.redirect_stdout(log):
+      yield
+  finally:
+    with contextlib.suppress(OSError):  # Of a disk that is full.
+      log.close()
+
+
 def run(config: config_lib.Config, directory: run_directory.RunDirectory,
         launch_type: str, grace: Grace,
         console: console_lib.Console) -> Ending:
@@ -210,26 +222,24 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
   watch = _Watch(directory, grace)
   failed = False
   failure = None
-  with console, open(directory.launcher_log_file, 'w', encoding='utf-8') as log:
-    # What Launchpad prints would run into the console's panel.
-    with contextlib.redirect_stdout(log):
-      manager = lp.launch(
-          program.make_program(config, directory.path),
-          launch_type=launch_type,
-          terminal='output_to_files',
-          # Threads have no processes to be supervised.
-          local_resources=(program.make_resources(config, directory)
-                           if launch_type == 'local_mp' else None))
-      watch.start(manager.stop_event())
-      try:
-        manager.wait()
-      except BaseException as error:  # In threads, a node's own.
-        logging.info('A node failed: %s', error)
-        failed = True
-        # Now, since the others fail in its wake.
-        failure = _find_failure(directory)
-      manager.wait(raise_error=False)
-    watch.close()
+  with console, _stdout_in(directory.launcher_log_file):
+    manager = lp.launch(
+        program.make_program(config, directory.path),
+        launch_type=launch_type,
+        terminal='output_to_files',
+        # Threads have no processes to be supervised.
+        local_resources=(program.make_resources(config, directory)
+                         if launch_type == 'local_mp' else None))
+    watch.start(manager.stop_event())
+    try:
+      manager.wait()
+    except BaseException as error:  # In threads, a node's own.
+      logging.info('A node failed: %s', error)
+      failed = True
+      # Now, since the others fail in its wake.
+      failure = _find_failure(directory)
+    manager.wait(raise_error=False)
+  watch.close()
   if failed:
     return Ending(status_lib.FAILED, failure)
   return Ending(status_lib.INTERRUPTED if watch.interrupted else '')

@@ -71,15 +71,15 @@ def check_flags(config: config_lib.Config) -> Projected:
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must be one of '
           f'{", ".join(launching.LAUNCH_TYPES)}')
     spec = validation.validate(config)
-    projected = Projected(
-        footprint.check(config, spec),
-        checkpoint_size.check(
-            config, spec, run_directory.RunDirectory(FLAGS.workdir).path))
+    replay = footprint.check(config, spec)
     # This waits for the last roles of a launcher that was killed, so that
     # their ports are free.
     resuming.check(FLAGS.workdir, FLAGS.resume, config)
+    checkpoint = checkpoint_size.check(
+        config, spec, run_directory.RunDirectory(
+            FLAGS.workdir).replay_checkpoints_directory)
     launching.check_ports(config)
-    return projected
+    return Projected(replay, checkpoint)
   except ValueError as error:
     command_line.refuse(str(error))
 
@@ -145,7 +145,10 @@ def main(argv: Sequence[str]) -> None:
     print(checkpoint_size.describe(config, projected.checkpoint))
   # From now on this directory is seen to be in use.
   directory.record_start(run_directory.LAUNCHER)
-  directory.write_config(config)
+  try:
+    directory.write_config(config)
+  except OSError as error:
+    command_line.refuse(f'{directory.config_file} cannot be written: {error}')
   console = console_lib.Console(config, directory)
   if FLAGS.serial:
     # Imports TensorFlow and Reverb, which the launcher does without.

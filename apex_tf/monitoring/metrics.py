@@ -14,6 +14,7 @@ import time
 from typing import Any, Callable, Deque, Dict, Iterator, Mapping, Tuple
 
 from acme.utils.loggers import base
+import numpy as np
 import psutil
 
 from apex_tf import agents
@@ -110,7 +111,10 @@ class MetricsLogger(base.Logger):
     with self._os_errors():
       with self._writer.as_default():
         for name, value in points.items():
-          self._tf.summary.scalar(f'{self._kind}/{name}', value, step=step)
+          # Arrays, since TensorFlow keeps each Python number that it has ever
+          # made a tensor of.
+          self._tf.summary.scalar(
+              f'{self._kind}/{name}', np.float32(value), step=np.array(step))
       self._writer.flush()
 
   def _close(self) -> None:

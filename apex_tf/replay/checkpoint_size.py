@@ -12,6 +12,7 @@ from acme import specs
 from apex_tf import checkpoint_directory
 from apex_tf import config as config_lib
 from apex_tf import settings
+from apex_tf.monitoring import directory_checks
 from apex_tf.monitoring import formatting as fmt
 from apex_tf.replay import footprint
 
@@ -105,7 +106,8 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec,
         f'{fmt.size(projection.table_bytes)}')
   # The one before is removed when the next is there.
   needed = (NUM_KEPT + 1) * projection.bytes
-  free = shutil.disk_usage(_nearest_existing(directory)).free
+  free = shutil.disk_usage(
+      directory_checks.nearest_existing(directory)).free
   if needed > free + _bytes_in(directory):
     raise settings.error(
         'replay.checkpoint_minutes', replay.checkpoint_minutes,
@@ -168,9 +170,3 @@ def _bytes_in(directory: str) -> int:
   found = checkpoint_directory.CheckpointDirectory(directory).paths()
   return sum(entry.stat().st_size
              for path in found for entry in os.scandir(path))
-
-
-def _nearest_existing(path: str) -> str:
-  while not os.path.exists(path):
-    path = os.path.dirname(path)
-  return path

@@ -55,6 +55,8 @@ def make_dataset(address: str, config: config_lib.LearnerConfig,
   Returns:
     A dataset of `Batch`.
   """
+  # Otherwise AutoGraph would leave files in /tmp.
+  @tf.autograph.experimental.do_not_convert
   def make_batch(sample: reverb.ReplaySample) -> Batch:
     item = sample.data
     step = layout.decode_steps(item[layout.STEP], action_spec)
