@@ -94,7 +94,7 @@ class DQNConfig:
       'module:function, your own, called with a numpy random generator for a '
       'Sonnet module.', choices=NETWORKS, or_function=True)
   hidden_sizes: Tuple[int, ...] = settings.setting(
-      (256,), 'Units of each hidden mlp layer. [ours]', minimum=1, maximum=65536)
+      (256,), 'Units of each mlp layer. [ours]', minimum=1, maximum=65536)
   dueling_hidden_size: int = settings.setting(
       512, 'Units of the hidden layer of each dueling stream (Wang et al. '
       '2016) [paper].', minimum=1, maximum=65536)
@@ -106,7 +106,7 @@ class DQNConfig:
       1.5e-7, 'Added to the variance inside the square root [paper].',
       minimum=1e-30)
   max_gradient_norm: float = settings.setting(
-      40.0, 'Clip of the global gradient norm [paper].', above=0.0, maximum=1e30)
+      40.0, 'Bound of the gradients\' norm [paper].', above=0.0, maximum=1e30)
   target_update_period: int = settings.setting(
       2500, 'Learner steps between hard copies into the target network '
       '[paper].', minimum=1)

@@ -18,6 +18,7 @@ from apex_tf import config as config_lib
 from apex_tf import isolation
 from apex_tf import launching
 from apex_tf import resuming
+from apex_tf import temporary_directory
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import learning_curve
@@ -82,6 +83,22 @@ def check_flags(config: config_lib.Config) -> Projected:
     return Projected(replay, checkpoint)
   except ValueError as error:
     command_line.refuse(str(error))
+
+
+def run(config: config_lib.Config, directory: run_directory.RunDirectory,
+        projected: Projected) -> launching.Ending:
+  """Runs until the end, as the flags say; how it ended."""
+  console = console_lib.Console(config, directory)
+  if FLAGS.serial:
+    # Imports TensorFlow and Reverb, which the launcher does without.
+    from apex_tf import serial  # pylint: disable=import-outside-toplevel
+    return launching.Ending(serial.run(config, directory, console))
+  grace = launching.Grace.for_checkpoints(
+      projected.checkpoint and projected.checkpoint.seconds)
+  FLAGS.set_default(
+      'lp_termination_notice_secs', grace.termination_notice_seconds)
+  return launching.run(
+      config, directory, FLAGS.lp_launch_type, grace, console)
 
 
 def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
@@ -149,18 +166,8 @@ def main(argv: Sequence[str]) -> None:
     directory.write_config(config)
   except OSError as error:
     command_line.refuse(f'{directory.config_file} cannot be written: {error}')
-  console = console_lib.Console(config, directory)
-  if FLAGS.serial:
-    # Imports TensorFlow and Reverb, which the launcher does without.
-    from apex_tf import serial  # pylint: disable=import-outside-toplevel
-    ending = launching.Ending(serial.run(config, directory, console))
-  else:
-    grace = launching.Grace.for_checkpoints(
-        projected.checkpoint and projected.checkpoint.seconds)
-    FLAGS.set_default(
-        'lp_termination_notice_secs', grace.termination_notice_seconds)
-    ending = launching.run(
-        config, directory, FLAGS.lp_launch_type, grace, console)
+  with temporary_directory.of_run(directory.path):
+    ending = run(config, directory, projected)
   exit_code = finish(config, directory, ending)
   directory.record_stop(run_directory.LAUNCHER)
   sys.exit(exit_code)

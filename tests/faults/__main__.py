@@ -14,9 +14,9 @@ import sys
 import tempfile
 import time
 
+from tests import small_disk
 from tests.faults import harness
 from tests.faults import inspector
-from tests.faults import small_disk
 
 
 def _parse() -> argparse.Namespace:
@@ -44,16 +44,15 @@ def _say(text: str) -> None:
 
 def main() -> int:
   args = _parse()
-  try:
-    small_disk.enter([sys.executable, '-m', 'tests.faults', *sys.argv[1:]])
-  except small_disk.NoMountsError as error:
-    print(f'tests.faults: {error}', file=sys.stderr)
-    return 1
   # Whoever ends this ends the run, too.
   signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
   folder = pathlib.Path(tempfile.mkdtemp(prefix='apex_tf_faults_'))
   start = time.monotonic()
-  campaign = harness.Campaign(folder, _say)
+  try:
+    campaign = harness.Campaign(folder, _say)
+  except small_disk.NoMountsError as error:
+    print(f'tests.faults: {error}', file=sys.stderr)
+    return 1
   unsurvived = ''
   try:
     campaign.run(harness.draw(args.seed, args.faults, args.stop_seconds,
@@ -61,7 +60,6 @@ def main() -> int:
   except inspector.Unsurvived as error:
     unsurvived = f'NOT SURVIVED: {error}\n'
   finally:
-    temporary = campaign.temporary_entries()
     campaign.close()
     if not unsurvived:
       shutil.rmtree(folder)
@@ -70,8 +68,7 @@ def main() -> int:
       unsurvived or 'All were survived.\n',
       f'{len(campaign.rows)} of {args.faults} faults, seed {args.seed}, '
       f'{campaign.launches} launches, '
-      f'{(time.monotonic() - start) / 60:.0f} minutes.\n',
-      f'TMPDIR: {temporary}.\n'))
+      f'{(time.monotonic() - start) / 60:.0f} minutes.\n'))
   print(report, end='', flush=True)
   if args.output:
     pathlib.Path(args.output).write_text(report)

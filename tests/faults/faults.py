@@ -10,9 +10,9 @@ from typing import Callable, Dict, NamedTuple, Optional
 import numpy as np
 import psutil
 
+from tests import small_disk
 from tests.faults import checkpoints
 from tests.faults import inspector as inspector_lib
-from tests.faults import small_disk
 from tests.faults import watched_run
 
 # A learner that is to stop writes a checkpoint; the launcher gives it 60 s.
@@ -124,7 +124,7 @@ class FullDisk(Fault):
     os.kill(before.processes[self._role].pid, signal.SIGKILL)
     filled = scene.disk.fill(self._seconds * 3 / 4)
     replay = scene.inspector.replay()
-    scene.disk.free()
+    scene.disk.make_room()
     counts = (before.counts if self._role == 'learner' else
               inspector_lib.counts_of(before.status))
     return inspector_lib.Aftermath(

@@ -11,10 +11,10 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, TypeVar
 
 import numpy as np
 
+from tests import small_disk
 from tests.faults import checkpoints
 from tests.faults import faults as faults_lib
 from tests.faults import inspector as inspector_lib
-from tests.faults import small_disk
 from tests.faults import watched_run
 
 _T = TypeVar('_T')
@@ -60,13 +60,14 @@ class Campaign:
     Args:
       folder: empty, for the run and everything that belongs to it.
       say: is told each line of progress.
+
+    Raises:
+      NoMountsError: this machine allows no disk to be mounted.
     """
-    disk = folder / 'disk'
-    disk.mkdir()
     self._folder = folder
     self._say = say
-    self._disk = small_disk.SmallDisk(disk, DISK_MEGABYTES)
-    self._run = watched_run.WatchedRun(folder, disk / 'run')
+    self._disk = small_disk.SmallDisk(DISK_MEGABYTES)
+    self._run = watched_run.WatchedRun(folder, self._disk.path / 'run')
     self._inspector = inspector_lib.Inspector(self._run)
     self._temporary: Dict[str, int] = {}
     self.rows: List[Row] = []
@@ -87,6 +88,7 @@ class Campaign:
         self._survive(number, planned.fault)
       name = 'the end'
       faults_lib.stop(self._scene)
+      self._check_temporary({})
     except inspector_lib.Unsurvived as error:
       self.close_run()
       evidence = self._folder / 'evidence'
@@ -102,13 +104,6 @@ class Campaign:
     """Kills what is left of the run, and unmounts its disk."""
     self.close_run()
     self._disk.close()
-
-  def temporary_entries(self) -> str:
-    """What lies in TMPDIR: after the first start, and now; for the report."""
-    now = self._count_temporary()
-    return ', '.join(
-        f'{kind}: {self._temporary.get(kind, 0)} then, {now.get(kind, 0)} now'
-        for kind in sorted({*self._temporary, *now})) or 'nothing'
 
   @property
   def launches(self) -> int:
@@ -136,21 +131,27 @@ class Campaign:
     if others := self._inspector.others_restarted(aftermath):
       happened.append(f'also restarted: {", ".join(others)}')
     self._inspector.check(aftermath)
+    self._check_temporary(self._temporary)
     row = Row(number, fault.kind, fault.target,
               '; '.join(filter(None, happened)), seconds)
     self.rows.append(row)
     steps = self._run.status().learner_steps
-    temporary = sum(self._count_temporary().values())
     self._say(f'{number}. {row.kind} ({row.target}): {row.happened}; recovered '
               f'after {row.seconds:.1f} s; learner step {steps:,}, '
-              f'{self._disk.used_megabytes:.0f} MB of disk, {temporary} files '
-              'in TMPDIR')
+              f'{self._disk.used_megabytes:.0f} MB of disk')
 
   def _count_temporary(self) -> Dict[str, int]:
-    """Entries of TMPDIR, by their names without what makes them unique."""
+    """What is below TMPDIR, by the names without what makes them unique."""
     return collections.Counter(
         _RANDOM_END.sub(r'*\1', path.name)
-        for path in self._run.temporary_directory.iterdir())
+        for path in self._run.temporary_directory.rglob('*'))
+
+  def _check_temporary(self, expected: Dict[str, int]) -> None:
+    now = self._count_temporary()
+    if now != expected:
+      raise inspector_lib.Unsurvived(
+          f'TMPDIR has {now or "nothing"}, but must have '
+          f'{expected or "nothing"}')
 
 
 # Of faults, as they are drawn from.

@@ -97,8 +97,10 @@ class WatchedRun:
     found = []
     for process in psutil.process_iter():
       try:
+        # The roles' own is below it, and no one else's.
         if process.status() != psutil.STATUS_ZOMBIE and (
-            process.environ().get('TMPDIR') == str(self.temporary_directory)):
+            process.environ().get('TMPDIR', '').startswith(
+                str(self.temporary_directory))):
           found.append(process)
       except psutil.Error:  # It has ended, or is another user's.
         continue
