@@ -128,10 +128,13 @@ def _run(values: config_draws.Overrides, directory: str) -> Dict[str, Any]:
   from apex_tf.monitoring import console
   from apex_tf.monitoring import run_directory
   from apex_tf.monitoring import summary
+  from apex_tf.replay import checkpoint_size
   from apex_tf.replay import footprint
   config = config_draws.make_config(values)
   try:
-    footprint.check(config, validation.validate(config))
+    spec = validation.validate(config)
+    footprint.check(config, spec)
+    checkpoint_size.check(config, spec, directory)
   except ValueError as error:
     return {'how': 'refused', 'text': str(error)}
   # With its rate limiter, which a run in one thread does without.
