@@ -11,9 +11,9 @@ from typing import Any, Dict, Optional
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
+from apex_tf import formatting as fmt
 from apex_tf import saved_policy
 from apex_tf import video as video_lib
-from apex_tf.monitoring import formatting as fmt
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import summary as summary_lib
 

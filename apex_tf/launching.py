@@ -14,10 +14,10 @@ from launchpad.launch.run_locally import launch_local_output_to_files
 import psutil
 
 from apex_tf import config as config_lib
+from apex_tf import formatting as fmt
 from apex_tf import ports
 from apex_tf import program
 from apex_tf.monitoring import console as console_lib
-from apex_tf.monitoring import formatting as fmt
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping
 import numpy as np
 import tensorflow as tf
 
-from apex_tf.monitoring import files
+from apex_tf import files
 from apex_tf.replay import dataset as dataset_lib
 
 # Metrics of a learner step that end the learning when they are not finite.

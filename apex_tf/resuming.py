@@ -9,8 +9,8 @@ from typing import NamedTuple, Optional
 
 from apex_tf import checkpoint_directory
 from apex_tf import config as config_lib
+from apex_tf import formatting as fmt
 from apex_tf import settings
-from apex_tf.monitoring import formatting as fmt
 from apex_tf.monitoring import run_directory
 from apex_tf.replay import checkpoint_size
 

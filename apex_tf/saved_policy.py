@@ -13,8 +13,8 @@ from absl import logging
 from acme import core
 import numpy as np
 
+from apex_tf import files
 from apex_tf import variables as variables_lib
-from apex_tf.monitoring import files
 
 # Between two looks at whether a learner has published another version.
 SAVE_PERIOD_SECONDS = 60.0

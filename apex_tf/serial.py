@@ -14,10 +14,10 @@ from typing import Any, Iterator, Optional
 import reverb
 
 from apex_tf import builder as builder_lib
-from apex_tf import checkpointing
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
+from apex_tf import learner_checkpoint
 from apex_tf import non_finite
 from apex_tf import saved_policy
 from apex_tf.monitoring import actor_monitor
@@ -80,7 +80,7 @@ class SerialRun:
     self._evictor = builder.make_evictor(client)
     self.learner = builder.make_learner(
         self._batches(builder, address), self._priority_writer, self._evictor)
-    self.checkpointer = checkpointing.LearnerCheckpointer(
+    self.checkpointer = learner_checkpoint.LearnerCheckpointer(
         directory.learner_checkpoints_directory, self.learner,
         self.coordinator, period_seconds=60 * config.learner.checkpoint_minutes)
     # Before the actors fetch their variables.

@@ -20,6 +20,7 @@ import sys
 import time
 from typing import Collection, NoReturn, Optional, Sequence
 
+from apex_tf import files
 from apex_tf import restart_budget
 from apex_tf.monitoring import role_records
 
@@ -267,12 +268,9 @@ def write_interpreter(path: str, role: str, roles_directory: str,
       f'--max_restarts={max_restarts}', f'--parent={os.getpid()}', '--',
       sys.executable,
   ]
-  temporary = f'{path}.new'
   # A shell, since the path of an interpreter may be too long for "#!".
-  descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o700)
-  with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
-    file.write(f'#!/bin/sh\nexec {shlex.join(arguments)} "$@"\n')
-  os.replace(temporary, path)
+  files.replace_file(
+      path, f'#!/bin/sh\nexec {shlex.join(arguments)} "$@"\n', mode=0o700)
 
 
 def main() -> int:

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from apex_tf import agents
-from apex_tf import checkpointing
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import learner as learner_lib
+from apex_tf import learner_checkpoint
 from apex_tf import types
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import eviction
@@ -85,7 +85,7 @@ class Run(NamedTuple):
   """A learner, its run's counts, and the checkpoints of both."""
   learner: learner_lib.Learner
   coordinator: coordinator_lib.Coordinator
-  checkpointer: checkpointing.LearnerCheckpointer
+  checkpointer: learner_checkpoint.LearnerCheckpointer
   evictor: eviction.PrioritizedEvictor
   writer: priorities.PriorityWriter
 
@@ -127,6 +127,6 @@ def make_run(directory: Any, name: str, batches: Iterable[dataset_lib.Batch],
             if field.startswith(('max_', 'target_'))}
   coordinator = coordinator_lib.Coordinator(
       config_lib.RunConfig(**limits), clock)
-  return Run(learner, coordinator, checkpointing.LearnerCheckpointer(
+  return Run(learner, coordinator, learner_checkpoint.LearnerCheckpointer(
       str(directory), learner, coordinator, clock=clock, **kwargs), evictor,
              writer)

@@ -101,3 +101,11 @@ def _write_all_that_fits(descriptor: int) -> None:
       if error.errno != errno.ENOSPC:
         raise
       size //= 2
+
+
+# What may be the matter with a disk, and what ends it.
+TROUBLES = {
+    'full': (lambda disk: disk.fill(), lambda disk: disk.make_room()),
+    'read-only': (lambda disk: disk.forbid_writing(),
+                  lambda disk: disk.forbid_writing(False)),
+}

@@ -4,6 +4,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from apex_tf import files
+
 if TYPE_CHECKING:
   from apex_tf.monitoring import run_directory
 
@@ -48,7 +50,8 @@ def check(path: str, directory: 'run_directory.RunDirectory',
   elif resume == 'must':
     raise error(path, 'of a run that --resume=must can go on with')
   elif not exists:
-    _check_writable(path, nearest_existing(os.path.dirname(directory.path)))
+    _check_writable(path, files.nearest_existing(
+        os.path.dirname(directory.path)))
   elif os.listdir(directory.path) and not _is_unbegun(directory):
     raise error(path, 'new or empty: it holds files that are not of a run')
   else:
@@ -103,10 +106,3 @@ def _check_writable(path: str, directory: str) -> None:
     raise error(path, f'in a directory, but {directory} is a file')
   if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
     raise error(path, f'writable, but {directory} is not')
-
-
-def nearest_existing(path: str) -> str:
-  """The path itself, or the first of its parents that is there."""
-  while not os.path.lexists(path):
-    path = os.path.dirname(path)
-  return path

@@ -11,8 +11,8 @@ from matplotlib.ticker import EngFormatter
 from matplotlib.ticker import MaxNLocator
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import files
-from apex_tf.monitoring import formatting as fmt
+from apex_tf import files
+from apex_tf import formatting as fmt
 from apex_tf.monitoring import status as status_lib
 
 _LINE = '#1f5fa8'

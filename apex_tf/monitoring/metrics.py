@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 
 from apex_tf import agents
-from apex_tf.monitoring import files
+from apex_tf import files
 from apex_tf.monitoring import metric_table
 
 METRICS: Mapping[str, metric_table.Metric] = {

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import formatting as fmt
+from apex_tf import formatting as fmt
 from apex_tf.monitoring import stalls
 from apex_tf.monitoring import status as status_lib
 

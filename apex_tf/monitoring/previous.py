@@ -13,7 +13,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from apex_tf.monitoring import files
+from apex_tf import files
 from apex_tf.monitoring import status as status_lib
 
 if TYPE_CHECKING:

@@ -6,13 +6,14 @@ known by a record that says "running" of a process that no longer exists. Where
 a supervisor is to start it again, the supervisor writes that down meanwhile.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
 import socket
 import time
 from typing import Optional
+
+from apex_tf import files
 
 RUNNING = 'running'
 # It has died, and its supervisor is about to start it again.
@@ -107,22 +108,12 @@ def read(path: str) -> Optional[RoleRecord]:
 
 
 def write(path: str, record: RoleRecord) -> None:
-  """Replaces the file of a record whole, by one process at a time.
+  """Replaces the file of a record whole.
 
   Raises:
     OSError: it could not be written; what was there is left.
   """
-  temporary = f'{path}.new'
-  try:
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
-      file.write(record.to_json())
-    os.replace(temporary, path)
-  except OSError:
-    with contextlib.suppress(OSError):
-      os.unlink(temporary)
-    raise
+  files.replace_file(path, record.to_json())
 
 
 def _process_start(pid: int) -> Optional[int]:

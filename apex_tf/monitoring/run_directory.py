@@ -25,8 +25,8 @@ import time
 from typing import Any, Dict, List, Optional, Sequence
 
 from apex_tf import config as config_lib
+from apex_tf import files
 from apex_tf.monitoring import directory_checks
-from apex_tf.monitoring import files
 from apex_tf.monitoring import previous
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import status as status_lib
@@ -92,7 +92,7 @@ class RunDirectory:
 
   @property
   def learner_checkpoints_directory(self) -> str:
-    """See `checkpointing.LearnerCheckpointer`."""
+    """See `learner_checkpoint.LearnerCheckpointer`."""
     return self._join(os.path.join('checkpoints', 'learner'))
 
   @property
@@ -310,7 +310,7 @@ def prepare(path: str, resume: str, has_checkpoint: bool = False
   directory = RunDirectory(path)
   try:
     # Before anything is made or moved.
-    files.check_room(directory_checks.nearest_existing(directory.path),
+    files.check_room(files.nearest_existing(directory.path),
                      _FIRST_BYTES)
     if directory.holds_run and resume != 'never':
       directory.resumed = True

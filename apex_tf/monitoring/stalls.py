@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from apex_tf.monitoring import formatting as fmt
+from apex_tf import formatting as fmt
 from apex_tf.monitoring import status as status_lib
 
 # Without progress for so long, a role has stalled.

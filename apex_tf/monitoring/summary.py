@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 
 import apex_tf
 from apex_tf import config as config_lib
-from apex_tf.monitoring import formatting as fmt
+from apex_tf import formatting as fmt
 from apex_tf.monitoring import status as status_lib
 
 # Distributions whose versions a result depends on; absent ones are left out.

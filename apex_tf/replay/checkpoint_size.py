@@ -11,9 +11,9 @@ from acme import specs
 
 from apex_tf import checkpoint_directory
 from apex_tf import config as config_lib
+from apex_tf import files
+from apex_tf import formatting as fmt
 from apex_tf import settings
-from apex_tf.monitoring import directory_checks
-from apex_tf.monitoring import formatting as fmt
 from apex_tf.replay import footprint
 
 # Without replay a run is slower for minutes, and not lost: one is enough.
@@ -107,7 +107,7 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec,
   # The one before is removed when the next is there.
   needed = (NUM_KEPT + 1) * projection.bytes
   free = shutil.disk_usage(
-      directory_checks.nearest_existing(directory)).free
+      files.nearest_existing(directory)).free
   if needed > free + _bytes_in(directory):
     raise settings.error(
         'replay.checkpoint_minutes', replay.checkpoint_minutes,

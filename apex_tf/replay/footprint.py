@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 
 from apex_tf import config as config_lib
+from apex_tf import formatting as fmt
 from apex_tf import settings
-from apex_tf.monitoring import formatting as fmt
 
 # What a server of Reverb 0.7.3 grows by, in bytes for each transition, besides
 # the numbers in it: the item, its references, its priority and its share of

@@ -11,10 +11,10 @@ import reverb
 
 from apex_tf import background
 from apex_tf import builder as builder_lib
-from apex_tf import checkpointing
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import learner as learner_lib
+from apex_tf import learner_checkpoint
 from apex_tf import non_finite
 from apex_tf import ports
 from apex_tf import saved_policy
@@ -122,7 +122,7 @@ class _LearnerProcess:
         dataset_lib.BatchFetcher(
             lambda: builder.make_dataset(replay_address), self._learning_over),
         self._priority_writer, self._evictor)
-    self._checkpointer = checkpointing.LearnerCheckpointer(
+    self._checkpointer = learner_checkpoint.LearnerCheckpointer(
         directory.learner_checkpoints_directory, self._learner,
         self._coordinator,
         period_seconds=60 * config.learner.checkpoint_minutes)

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing import event_accumulator
 import tensorflow as tf
 
 from apex_tf import agents
-from apex_tf.monitoring import files
+from apex_tf import files
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics
 

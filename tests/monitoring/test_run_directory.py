@@ -12,8 +12,8 @@ import time
 import pytest
 
 from apex_tf import config as config_lib
+from apex_tf import files
 from apex_tf.monitoring import directory_checks
-from apex_tf.monitoring import files
 from apex_tf.monitoring import run_directory as run_directory_lib
 from apex_tf.monitoring import status as status_lib
 

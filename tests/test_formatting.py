@@ -5,7 +5,7 @@ import math
 import pytest
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import formatting as fmt
+from apex_tf import formatting as fmt
 
 
 def test_episodes():

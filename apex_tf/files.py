@@ -2,16 +2,17 @@
 
 A disk may be full for a while, or a directory become one that nobody may write
 to. What a run reports of itself is then lost, but the run is not: `attempt` is
-the one place that says so. TensorFlow is not imported.
+the one place that says so. Supervisors use it: standard library only.
 """
 
 import contextlib
+import logging as std_logging
 import os
-import tempfile
 import threading
 from typing import Callable, Set, Union
 
-from absl import logging
+# Absl's own, whether it is imported or not.
+logging = std_logging.getLogger('absl')
 
 # What TensorBoard, a status and a record need for a while; no checkpoint.
 _ROOM_BYTES = 1 << 16
@@ -72,15 +73,22 @@ def attempt(name: str, write: Callable[[], object]) -> bool:
   return True
 
 
-def replace_file(path: str, data: Union[str, bytes]) -> None:
+def replace_file(path: str, data: Union[str, bytes],
+                 mode: int = 0o600) -> None:
   """Writes a file whole, or leaves what was there.
+
+  Args:
+    path: of the file.
+    data: all of its content.
+    mode: of a file that is new.
 
   Raises:
     OSError: it is not written.
   """
-  directory, name = os.path.split(path)
-  descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f'.{name}.')
+  temporary = _temporary_beside(path)
   try:
+    descriptor = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, 'wb') as file:
       file.write(data.encode() if isinstance(data, str) else data)
     os.replace(temporary, path)
@@ -96,7 +104,24 @@ def check_room(directory: str, size: int = _ROOM_BYTES) -> None:
   Raises:
     OSError: there is no room, or nothing may be written there.
   """
-  with tempfile.TemporaryFile(dir=directory) as file:
+  path = _temporary_beside(os.path.join(directory, 'room'))
+  descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+  with os.fdopen(descriptor, 'wb') as file:
+    os.unlink(path)
     file.write(os.urandom(size))  # A disk may keep zeros for nothing.
     file.flush()
     os.fsync(file.fileno())
+
+
+def nearest_existing(path: str) -> str:
+  """The path itself, or the first of its parents that is there."""
+  while not os.path.lexists(path):
+    path = os.path.dirname(path)
+  return path
+
+
+def _temporary_beside(path: str) -> str:
+  """A name that no other thread of any process of this machine uses."""
+  directory, name = os.path.split(path)
+  return os.path.join(
+      directory, f'.{name}.{os.getpid()}.{threading.get_ident()}')
