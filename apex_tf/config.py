@@ -1,7 +1,9 @@
 """The whole experiment as one tree of typed dataclasses.
 
-One section a role. A field's metadata has its documentation, unit, source and
-allowed range, for `validate()`, its messages and the configuration reference.
+One section a role, and those of the agents in `agent_config`. Every field
+carries its documentation, unit, source and allowed range in its metadata, so
+that `validate()`, the error messages and the configuration reference all come
+from the same place.
 
 Units: an *environment frame* is one emulator frame; an *agent step* is one
 action of one environment (four frames on Atari); a *learner step* is one
@@ -15,15 +17,13 @@ this implementation.
 import dataclasses
 import json
 import math
-from typing import Tuple
 
+from apex_tf import agent_config
 from apex_tf import settings
 
-AGENTS = ('dqn', 'dpg')
 SUITES = ('gymnasium', 'atari', 'minatar', 'control')
 EVICTIONS = ('fifo', 'prioritized')
 ATARI_PROTOCOLS = ('apex2018', 'machado2018')
-NETWORKS = ('mlp', 'nature', 'dqn2013', 'minatar')
 
 
 @dataclasses.dataclass
@@ -71,80 +71,6 @@ class EnvironmentConfig:
 
 
 @dataclasses.dataclass
-class AgentConfig:
-  """Which agent learns, and what both agents have in common."""
-
-  name: str = settings.setting(
-      'dqn', 'The agent: dqn chooses among actions, dpg acts in continuous '
-      'ones; the section of that name has its settings. [paper]',
-      choices=AGENTS)
-  n_step: int = settings.setting(
-      3, 'Agent steps in a multi-step return [paper].', minimum=1, maximum=64)
-  discount: float = settings.setting(
-      0.99, 'Discount of one agent step [paper].', minimum=0.0, maximum=1.0)
-
-
-@dataclasses.dataclass
-class DQNConfig:
-  """Ape-X DQN: double Q-learning with a dueling network."""
-
-  network: str = settings.setting(
-      'mlp', 'Torso of the dueling network: mlp; nature (Mnih et al. 2015) '
-      '[paper]; dqn2013 (Mnih et al. 2013); minatar (Young and Tian 2019); or '
-      'module:function, your own, called with a numpy random generator for a '
-      'Sonnet module.', choices=NETWORKS, or_function=True)
-  hidden_sizes: Tuple[int, ...] = settings.setting(
-      (256,), 'Units of each mlp layer. [ours]', minimum=1, maximum=65536)
-  dueling_hidden_size: int = settings.setting(
-      512, 'Units of the hidden layer of each dueling stream (Wang et al. '
-      '2016) [paper].', minimum=1, maximum=65536)
-  learning_rate: float = settings.setting(
-      0.00025 / 4, 'Of centered RMSProp [paper].', above=0.0, maximum=1.0)
-  rmsprop_decay: float = settings.setting(
-      0.95, 'Decay of both RMSProp averages [paper].', minimum=0.0, below=1.0)
-  rmsprop_epsilon: float = settings.setting(
-      1.5e-7, 'Added to the variance inside the square root [paper].',
-      minimum=1e-30)
-  max_gradient_norm: float = settings.setting(
-      40.0, 'Bound of the gradients\' norm [paper].', above=0.0, maximum=1e30)
-  target_update_period: int = settings.setting(
-      2500, 'Learner steps between hard copies into the target network '
-      '[paper].', minimum=1)
-  epsilon_base: float = settings.setting(
-      0.4, 'epsilon of epsilon_i = epsilon^(1 + i alpha / (N - 1)) [paper].',
-      minimum=0.0, maximum=1.0)
-  epsilon_alpha: float = settings.setting(
-      7.0, 'alpha of the same ladder [paper].', minimum=0.0)
-  evaluation_epsilon: float = settings.setting(
-      0.0, 'Epsilon of the evaluator. [ours; 0.001 on Atari]',
-      minimum=0.0, maximum=1.0)
-
-
-@dataclasses.dataclass
-class DPGConfig:
-  """Ape-X DPG: a deterministic policy that ascends a critic."""
-
-  policy_hidden_sizes: Tuple[int, ...] = settings.setting(
-      (300, 200), 'Units of each hidden layer of the policy, with tanh '
-      '[paper].', minimum=1, maximum=65536)
-  critic_hidden_sizes: Tuple[int, ...] = settings.setting(
-      (400, 300), 'Units of each hidden layer of the critic, with tanh '
-      '[paper].', minimum=1, maximum=65536)
-  learning_rate: float = settings.setting(
-      1e-4, 'Of Adam, for policy and critic [paper].', above=0.0, maximum=1.0)
-  action_gradient_clip: float = settings.setting(
-      1.0, 'Each element of dq/da is clipped to [-clip, clip] before it is '
-      'propagated into the policy [paper].', above=0.0)
-  target_update_period: int = settings.setting(
-      100, 'Learner steps between hard copies into the target networks '
-      '[paper].', minimum=1)
-  noise_scale: float = settings.setting(
-      0.3, 'Standard deviation of the Gaussian noise on each element of an '
-      'action, in halves of the range between its bounds [paper].',
-      minimum=0.0)
-
-
-@dataclasses.dataclass
 class ReplayConfig:
   """The prioritized Reverb table."""
 
@@ -183,12 +109,13 @@ class ReplayConfig:
       8, 'Steps that are compressed together in one Reverb chunk. [ours, '
       'measured]', minimum=1, maximum=512)
   max_pending_items: int = settings.setting(
-      40, 'Transitions of one environment that may wait unconfirmed before its '
-      'actor blocks. [ours; paper: 100]', minimum=1, maximum=10_000)
+      40, 'Transitions of one environment that may wait unconfirmed at the '
+      'actor before it blocks. [ours; paper: up to 100 buffered, but Reverb '
+      'warns at each item above 50]', minimum=1, maximum=10_000)
   checkpoint_minutes: float = settings.setting(
       0.0, 'Minutes between checkpoints of replay, which is then also saved '
-      'when it stops, and restored when it starts; 0 is none: it fills anew '
-      '[paper].', minimum=0.0, may_change=True)
+      'when it stops, and restored when it starts again; 0 is none: it is '
+      'filled anew [paper].', minimum=0.0, maximum=525_600.0, may_change=True)
   port: int = settings.setting(
       0, 'TCP port of the replay server; 0 picks a free one. [ours]',
       minimum=0, maximum=65535, may_change=True)
@@ -209,7 +136,8 @@ class ActorConfig:
       'variables: 400 frames [paper].', minimum=1)
   flush_period: int = settings.setting(
       10, 'Agent steps of one environment between looks at what its writer has '
-      'pending; full chunks are sent anyway. [ours; paper: 50]', minimum=1)
+      'pending; what fills a chunk is sent anyway. [ours; paper: batches of 50 '
+      'transitions]', minimum=1)
 
 
 @dataclasses.dataclass
@@ -293,9 +221,12 @@ class Config:
 
   environment: EnvironmentConfig = dataclasses.field(
       default_factory=EnvironmentConfig)
-  agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
-  dqn: DQNConfig = dataclasses.field(default_factory=DQNConfig)
-  dpg: DPGConfig = dataclasses.field(default_factory=DPGConfig)
+  agent: agent_config.AgentConfig = dataclasses.field(
+      default_factory=agent_config.AgentConfig)
+  dqn: agent_config.DQNConfig = dataclasses.field(
+      default_factory=agent_config.DQNConfig)
+  dpg: agent_config.DPGConfig = dataclasses.field(
+      default_factory=agent_config.DPGConfig)
   replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
   actor: ActorConfig = dataclasses.field(default_factory=ActorConfig)
   learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)

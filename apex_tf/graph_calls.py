@@ -16,15 +16,16 @@ import tensorflow as tf
 class GraphCall:
   """A function of tensors as a graph, called as one operation.
 
-  It is traced at the first call, and again for other shapes and dtypes.
+  It is traced at the first call, and again for other types, shapes and dtypes
+  of its arguments, each of which is a tensor or a (named) tuple of tensors.
   """
 
   def __init__(self, function: Callable[..., Any]):
     """Traces nothing yet.
 
     Args:
-      function: of nested structures of tensors, to one; its variables exist,
-        and its control flow is Python's.
+      function: to any structure of tensors; its variables exist, and its
+        control flow is Python's.
     """
     self._function = function
     self._traces: Dict[Tuple[Any, ...], _Trace] = {}
@@ -36,7 +37,8 @@ class GraphCall:
       Exception: whatever the function raises while it is traced.
     """
     tensors = [tf.convert_to_tensor(a) for a in tf.nest.flatten(arguments)]
-    key = tuple((t.dtype, tuple(t.shape)) for t in tensors)
+    key = (*map(type, arguments),
+           *((t.dtype, tuple(t.shape)) for t in tensors))
     if key not in self._traces:
       self._traces[key] = _Trace(
           self._function, tf.nest.pack_sequence_as(arguments, tensors))

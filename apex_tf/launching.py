@@ -81,7 +81,7 @@ class Grace(NamedTuple):
                _SAVING_GRACE_SECONDS + _SLOWER * replay_seconds)
 
   @property
-  def termination_notice_seconds(self) -> int:
+  def notice_seconds(self) -> int:
     """What `--lp_termination_notice_secs` has to be at least."""
     return math.ceil(self.saving_seconds + _TERMINATION_MARGIN_SECONDS)
 
@@ -139,7 +139,7 @@ class _Watch:
                 if (processes := self._processes(role))}
       if saving:
         logging.warning(
-            'Waiting until %s has written its checkpoint, %s at most.',
+            'Waiting for the checkpoint of %s, %s at most.',
             ' and '.join(saving), fmt.duration(self._grace.saving_seconds))
       _kill_all_but(set().union(*saving.values()))
     if not self._ended.wait(self._grace.saving_seconds - _GRACE_SECONDS):

@@ -121,9 +121,11 @@ def find_replay_checkpoint(
   directory = run_directory.RunDirectory(path)
   found = _find_newest(
       path, resume, directory, directory.replay_checkpoints_directory)
-  return found and ReplayCheckpoint(
-      checkpoint_size.read_state(found.path).items,
-      os.path.getmtime(found.path))
+  try:
+    return found and ReplayCheckpoint(
+        checkpoint_size.read_state(found.path), os.path.getmtime(found.path))
+  except (OSError, ValueError) as error:
+    raise _unreadable(path, error) from error
 
 
 def _find_newest(path: str, resume: str,
@@ -134,9 +136,12 @@ def _find_newest(path: str, resume: str,
   try:
     return checkpoint_directory.CheckpointDirectory(checkpoints).find_newest()
   except OSError as error:
-    raise ValueError(
-        f'workdir is {path!r}, but must be of a run whose checkpoints can be '
-        f'read ({error})') from error
+    raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> ValueError:
+  return ValueError(f'workdir is {path!r}, but must be of a run whose '
+                    f'checkpoints can be read ({error})')
 
 
 def describe(path: str, config: config_lib.Config,

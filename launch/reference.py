@@ -29,9 +29,10 @@ directory holds all of them as they were used:
         --config.agent.n_step=5 --config.dqn.hidden_sizes='(64, 64)' \\
         --workdir=runs/example
 
-The defaults below are those of `apex_tf/config.py`; a preset in `configs/`
-states what differs from them. `[paper]` marks a value of Horgan et al. 2018 and
-`[ours]` a choice of this implementation.
+The defaults below are those of `apex_tf/config.py` and
+`apex_tf/agent_config.py`; a preset in `configs/` states what differs from them.
+`[paper]` marks a value of Horgan et al. 2018 and `[ours]` a choice of this
+implementation.
 
 A field marked † may change when a run is resumed (`--resume=auto` or `must`);
 another value of any other field is refused by name.

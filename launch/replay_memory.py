@@ -7,13 +7,16 @@ a new server, in a process of its own, each time: first as apex_tf does, frame
 by frame, then with a whole stack of frames in each row. The adder, the items
 with their short ones at the ends of episodes, the chunks' length and the
 compression are the same; but stacks share no frames. Prints by how much each
-server's resident memory grew for each transition, and the ratio.
+server's resident memory grew for each transition, the ratio, and what a
+checkpoint of the single frames took.
 """
 
 import multiprocessing
 import multiprocessing.connection
 import os
-from typing import Dict, Sequence
+import tempfile
+import time
+from typing import NamedTuple, Sequence
 
 if __name__ == '__main__':
   # Before TensorFlow is imported; the server's process inherits them.
@@ -26,6 +29,7 @@ import dm_env
 import numpy as np
 import psutil
 import reverb
+from reverb.platform import checkpointers_lib
 
 from apex_tf import config as config_lib
 from apex_tf import environments
@@ -100,17 +104,41 @@ def make_spec(config: config_lib.Config,
 def _serve(connection: multiprocessing.connection.Connection,
            config: config_lib.Config, whole_stacks: bool) -> None:
   """The server's process: sends its port, ends when it is told to."""
-  server = reverb.Server(
-      tables.make_tables(config.replay, make_spec(config, whole_stacks)),
-      port=None)
-  connection.send(server.port)
-  connection.recv()
-  server.stop()
+  with tempfile.TemporaryDirectory() as directory:
+    server = reverb.Server(
+        tables.make_tables(config.replay, make_spec(config, whole_stacks)),
+        port=None,
+        checkpointer=checkpointers_lib.DefaultCheckpointer(directory))
+    connection.send(server.port)
+    connection.recv()
+    server.stop()
+
+
+class Measured(NamedTuple):
+  """What one layout takes for each transition.
+
+  Attributes:
+    memory_bytes: of the server.
+    file_bytes: of a checkpoint.
+    seconds: to write it.
+    peak_bytes: of the server's memory, in addition, while it is written.
+  """
+  memory_bytes: float
+  file_bytes: float
+  seconds: float
+  peak_bytes: float
+
+
+def _peak_bytes(process: psutil.Process) -> int:
+  """The most memory that a process has had."""
+  with open(f'/proc/{process.pid}/status', encoding='ascii') as file:
+    return next(1024 * int(line.split()[1]) for line in file
+                if line.startswith('VmHWM:'))
 
 
 def measure(config: config_lib.Config, num_items: int,
-            whole_stacks: bool) -> float:
-  """Bytes of resident server memory for each transition of one layout."""
+            whole_stacks: bool) -> Measured:
+  """Fills a server with one layout, and has it write a checkpoint."""
   context = multiprocessing.get_context('spawn')
   connection, theirs = context.Pipe()
   server = context.Process(
@@ -134,18 +162,17 @@ def measure(config: config_lib.Config, num_items: int,
   stored = client.server_info()[layout.TABLE].current_size
   if stored != written:
     raise RuntimeError(f'{written} transitions written, {stored} stored')
-  grown = process.memory_info().rss - before
+  full = process.memory_info().rss
+  start = time.monotonic()
+  path = client.checkpoint()
+  seconds = time.monotonic() - start
+  size = sum(entry.stat().st_size for entry in os.scandir(path))
+  peak = max(0, _peak_bytes(process) - full)
   environment.close()
   connection.send(None)
   server.join()
-  return grown / written
-
-
-def compare(config: config_lib.Config, num_items: int) -> Dict[str, float]:
-  """Bytes of each layout, and the ratio of the first to the second."""
-  frames = measure(config, num_items, whole_stacks=False)
-  stacks = measure(config, num_items, whole_stacks=True)
-  return {'frames': frames, 'stacks': stacks, 'ratio': frames / stacks}
+  return Measured((full - before) / written, size / written,
+                  seconds / written, peak / written)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -156,12 +183,17 @@ def main(argv: Sequence[str]) -> None:
     environments.make_environment_spec(config.environment)
   except ValueError as error:
     command_line.refuse(str(error))
-  result = compare(config, FLAGS.items)
+  frames = measure(config, FLAGS.items, whole_stacks=False)
+  stacks = measure(config, FLAGS.items, whole_stacks=True)
   print(f'{FLAGS.game}, {FLAGS.items} transitions, chunks of '
         f'{config.replay.chunk_length} steps')
-  print(f'single frames: {result["frames"]:6.0f} bytes of server memory each')
-  print(f'full stacks:   {result["stacks"]:6.0f} bytes')
-  print(f'ratio:         {result["ratio"]:6.2f}')
+  print(f'single frames: {frames.memory_bytes:6.0f} bytes of server memory '
+        'each')
+  print(f'full stacks:   {stacks.memory_bytes:6.0f} bytes')
+  print(f'ratio:         {frames.memory_bytes / stacks.memory_bytes:6.2f}')
+  print(f'checkpoint:    {frames.file_bytes:6.0f} bytes each, in '
+        f'{1e6 * frames.seconds:.0f} us and {frames.peak_bytes:.0f} bytes of '
+        'memory')
 
 
 if __name__ == '__main__':

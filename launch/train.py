@@ -52,9 +52,10 @@ FLAGS.set_default('lp_launch_type', 'local_mp')
 
 
 class Projected(NamedTuple):
-  """What a full replay will need: memory, and for its checkpoints."""
+  """What a full replay and its checkpoints will need, and nodes to end."""
   replay: footprint.Footprint
   checkpoint: Optional[checkpoint_size.Projection]
+  grace: launching.Grace
 
 
 def check_flags(config: config_lib.Config) -> Projected:
@@ -78,9 +79,18 @@ def check_flags(config: config_lib.Config) -> Projected:
     resuming.check(FLAGS.workdir, FLAGS.resume, config)
     checkpoint = checkpoint_size.check(
         config, spec, run_directory.RunDirectory(
-            FLAGS.workdir).replay_checkpoints_directory)
+            FLAGS.workdir).replay_checkpoints_directory,
+        old_is_replaced=FLAGS.resume != 'never')
+    grace = launching.Grace.for_checkpoints(checkpoint and checkpoint.seconds)
+    if not FLAGS['lp_termination_notice_secs'].present:
+      FLAGS.set_default('lp_termination_notice_secs', grace.notice_seconds)
+    elif 0 <= FLAGS.lp_termination_notice_secs < grace.notice_seconds:
+      raise ValueError(
+          f'lp_termination_notice_secs is {FLAGS.lp_termination_notice_secs}, '
+          f'but must be at least {grace.notice_seconds}, so that checkpoints '
+          'can be written, or negative for no limit')
     launching.check_ports(config)
-    return Projected(replay, checkpoint)
+    return Projected(replay, checkpoint, grace)
   except ValueError as error:
     command_line.refuse(str(error))
 
@@ -93,12 +103,8 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
     # Imports TensorFlow and Reverb, which the launcher does without.
     from apex_tf import serial  # pylint: disable=import-outside-toplevel
     return launching.Ending(serial.run(config, directory, console))
-  grace = launching.Grace.for_checkpoints(
-      projected.checkpoint and projected.checkpoint.seconds)
-  FLAGS.set_default(
-      'lp_termination_notice_secs', grace.termination_notice_seconds)
   return launching.run(
-      config, directory, FLAGS.lp_launch_type, grace, console)
+      config, directory, FLAGS.lp_launch_type, projected.grace, console)
 
 
 def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
@@ -164,9 +170,11 @@ def main(argv: Sequence[str]) -> None:
   directory.record_start(run_directory.LAUNCHER)
   try:
     directory.write_config(config)
+    temporary_directory.make_empty(directory.temporary_directory)
   except OSError as error:
-    command_line.refuse(f'{directory.config_file} cannot be written: {error}')
-  with temporary_directory.of_run(directory.path):
+    command_line.refuse(f'workdir is {FLAGS.workdir!r}, but must be a '
+                        f'directory that can be written to ({error})')
+  with temporary_directory.used(directory.temporary_directory):
     ending = run(config, directory, projected)
   exit_code = finish(config, directory, ending)
   directory.record_stop(run_directory.LAUNCHER)

@@ -70,6 +70,15 @@ def test_a_graph_for_each_shape_and_dtype():
   assert traces == [('float32', (2,)), ('float32', (3,)), ('int32', (2,))]
 
 
+def test_a_graph_for_each_type_of_argument():
+  other = collections.namedtuple('_Other', 'second first')
+  call = graph_calls.GraphCall(lambda pair: pair.first - pair.second)
+  one, two = tf.constant(1.0), tf.constant(2.0)
+  assert float(call(_Pair(one, two))) == -1.0
+  assert float(call(other(one, two))) == 1.0
+  assert float(call(_Pair(one, two))) == -1.0
+
+
 def test_an_error_while_it_is_traced_is_the_functions_own():
   def function(x):
     raise ValueError(f'rank {len(x.shape)}')

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, List
 
 from acme import specs
 
+from apex_tf import agent_config
 from apex_tf import config as config_lib
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ def _module(agent: str, name: str) -> ModuleType:
   Raises:
     ValueError: an unknown agent.name.
   """
-  if agent not in config_lib.AGENTS:
+  if agent not in agent_config.AGENTS:
     raise ValueError(f'agent.name is {agent!r}, but must be one of '
-                     f'{", ".join(config_lib.AGENTS)}')
+                     f'{", ".join(agent_config.AGENTS)}')
   return importlib.import_module(f'{__name__}.{agent}.{name}')
 
 
 def metrics() -> 'List[metric_table.Metric]':
   """The metrics that only one agent has, of all agents."""
-  return [metric for agent in config_lib.AGENTS
+  return [metric for agent in agent_config.AGENTS
           for metric in _module(agent, 'metrics').METRICS]
 
 

@@ -13,6 +13,7 @@
     logs/previous_<n>/   the same, and more, of launches before it was resumed
     tensorboard/<role>/  event files of each role
     roles/<role>.json    whether each role runs, has stopped or has failed
+    tmp/                 temporary files of all processes, while they run
 
 Files are replaced whole, so that a reader never sees half of one. What roles
 report there once the run has begun they can do without: where a status, a
@@ -109,6 +110,11 @@ class RunDirectory:
   def logs_directory(self) -> str:
     """What `LAUNCHPAD_LOGGING_DIR` is to be."""
     return self._join('logs')
+
+  @property
+  def temporary_directory(self) -> str:
+    """What `TMPDIR` is to be."""
+    return self._join('tmp')
 
   @property
   def tensorboard_root(self) -> str:

@@ -7,12 +7,12 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
-from apex_tf import config as config_lib
+from apex_tf import agent_config
 from apex_tf.networks import dueling
 from apex_tf.networks import torsos
 
 
-def make_q_network(config: config_lib.DQNConfig, num_actions: int,
+def make_q_network(config: agent_config.DQNConfig, num_actions: int,
                    seed: int) -> snt.Module:
   """The dueling network of dqn.network, as in Horgan et al. 2018, section 4.
 

@@ -3,7 +3,7 @@
     <directory>/<number>/
       tables.tfrecord  the items, and the state of the rate limiter
       chunks.tfrecord  the steps that they refer to
-      replay.json      `ReplayState`
+      replay.json      how many there are, see `checkpoint_size`
       manifest.json    of `checkpoint_directory`
 
 Reverb 0.7 names its checkpoints by the clock and writes them in place. So it
@@ -11,8 +11,6 @@ writes into a folder of its own, from where they are moved when they are whole.
 While it writes, inserts and samples wait.
 """
 
-import dataclasses
-import json
 import os
 import shutil
 import time
@@ -58,6 +56,7 @@ class ReplayCheckpointer:
     self._clock = clock
     self._saved_at = clock()
     self._client: Optional[reverb.Client] = None
+    self._num_saved = 0
 
   def make_server(self, table: reverb.Table, port: Optional[int]
                  ) -> reverb.Server:
@@ -108,25 +107,19 @@ class ReplayCheckpointer:
     finally:
       self._clear()
       self._saved_at = self._clock()
-    saved = checkpoint_size.read_state(self._directory.path_of(number))
-    logging.info('Saved replay: %d transitions in %.1f s.', saved.items,
+    logging.info('Saved replay: %d transitions in %.1f s.', self._num_saved,
                  time.monotonic() - start)
     return True
 
   def _write(self, directory: str) -> None:
     assert self._client is not None, 'make_server comes first'
     info = self._client.server_info()[layout.TABLE]
-    limiter = info.rate_limiter_info
-    state = checkpoint_size.ReplayState(
-        items=info.current_size, inserts=limiter.insert_stats.completed,
-        samples=limiter.sample_stats.completed)
+    self._num_saved = info.current_size
     os.makedirs(self._unfinished, mode=0o700, exist_ok=True)
     path = self._client.checkpoint()
     for name in os.listdir(path):
       os.rename(os.path.join(path, name), os.path.join(directory, name))
-    with open(os.path.join(directory, checkpoint_size.STATE), 'w',
-              encoding='utf-8') as file:
-      json.dump(dataclasses.asdict(state), file, indent=1)
+    checkpoint_size.write_state(directory, self._num_saved)
 
   def _restore(self, table: reverb.Table,
                port: Optional[int]) -> Optional[reverb.Server]:

@@ -1,6 +1,5 @@
 """What a checkpoint of replay needs and holds, for who does not load Reverb."""
 
-import dataclasses
 import json
 import math
 import os
@@ -19,8 +18,8 @@ from apex_tf.replay import footprint
 # Without replay a run is slower for minutes, and not lost: one is enough.
 NUM_KEPT = 1
 
-# File of a checkpoint that `read_state` reads.
-STATE = 'replay.json'
+# File of a checkpoint.
+_STATE = 'replay.json'
 
 # Reverb 0.7 writes all items of a table as one protobuf message, which may not
 # be longer.
@@ -29,10 +28,10 @@ _MAX_TABLE_BYTES = 2**31 - 1
 # reference to a chunk.
 _ITEM_BYTES = 64
 _REFERENCE_BYTES = 18
-# Seen on one core of 2.5 GHz, at most, while inserts and samples wait: 7 us an
-# item with 400,000 items on a quiet machine, 18 with 60,000 on a busy one.
+# More than was seen (`launch.replay_memory`): for the items, while inserts and
+# samples wait; and for all bytes, to write them, to read them again for their
+# digest, and to bring them to the disk.
 _SECONDS_PER_ITEM = 20e-6
-# To read it again for its digest and to bring it to the disk; they go on then.
 _BYTES_PER_SECOND = 100e6
 
 
@@ -77,13 +76,14 @@ def item_bytes(config: config_lib.Config) -> int:
 
 
 def check(config: config_lib.Config, spec: specs.EnvironmentSpec,
-          directory: str) -> Optional[Projection]:
+          directory: str, old_is_replaced: bool) -> Optional[Projection]:
   """Refuses checkpoints of replay that cannot be written.
 
   Args:
     config: of the run.
     spec: of one environment.
     directory: of the checkpoints, existing or not.
+    old_is_replaced: whether those that are there make room for others.
 
   Returns:
     What each will need, or None where the run is to have none.
@@ -106,21 +106,39 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec,
         f'{fmt.size(projection.table_bytes)}')
   # The one before is removed when the next is there.
   needed = (NUM_KEPT + 1) * projection.bytes
-  free = shutil.disk_usage(
-      files.nearest_existing(directory)).free
-  if needed > free + _bytes_in(directory):
+  try:
+    free = shutil.disk_usage(files.nearest_existing(directory)).free
+    room = free + (_bytes_in(directory) if old_is_replaced else 0)
+  except OSError as error:
+    raise settings.error(
+        'replay.checkpoint_minutes', replay.checkpoint_minutes,
+        f'0 (none) here: the room for checkpoints is not known ({error})'
+    ) from error
+  if needed > room:
     raise settings.error(
         'replay.checkpoint_minutes', replay.checkpoint_minutes,
         f'0 (none) here: with a full replay, two checkpoints of '
         f'{fmt.size(projection.bytes)} each have to fit, and '
         f'{fmt.size(free)} of the disk are free')
-  if 60 * replay.checkpoint_minutes < 2 * projection.waiting_seconds:
+  least = 2 * projection.waiting_seconds / 60
+  if replay.checkpoint_minutes < least:
     raise settings.error(
         'replay.checkpoint_minutes', replay.checkpoint_minutes,
-        f'0 (none), or at least {projection.waiting_seconds / 30:.2g}: inserts '
-        f'and samples wait about {fmt.duration(projection.waiting_seconds)} '
-        'for each checkpoint of a full replay')
+        f'0 (none), or at least {_rounded_up(least):g}: inserts and samples '
+        f'wait {_seconds(projection.waiting_seconds)} for each checkpoint of a '
+        'full replay')
   return projection
+
+
+def _rounded_up(number: float) -> float:
+  """To two digits."""
+  unit = 10.0 ** (math.floor(math.log10(number)) - 1)
+  return math.ceil(number / unit) * unit
+
+
+def _seconds(number: float) -> str:
+  return (fmt.duration(number) if number >= 10 else
+          f'{number:.1f} s' if number >= 0.1 else 'less than 0.1 s')
 
 
 def describe(config: config_lib.Config, projection: Projection) -> str:
@@ -131,38 +149,35 @@ def describe(config: config_lib.Config, projection: Projection) -> str:
     projection: that `check` has returned.
   """
   return (f'Replay checkpoints: up to {fmt.size(projection.bytes)}, in about '
-          f'{fmt.duration(projection.seconds)}, of which inserts and samples '
-          f'wait {fmt.duration(projection.waiting_seconds)}; every '
+          f'{_seconds(projection.seconds)}, of which inserts and samples '
+          f'wait {_seconds(projection.waiting_seconds)}; every '
           f'{fmt.duration(60 * config.replay.checkpoint_minutes)} and at the '
           'end')
 
 
-@dataclasses.dataclass
-class ReplayState:
-  """What replay held when a checkpoint of it began.
+def write_state(path: str, num_items: int) -> None:
+  """Writes down, beside a checkpoint, how many transitions are in it.
 
-  Attributes:
-    items: transitions.
-    inserts: of them, ever.
-    samples: of them, ever.
+  Args:
+    path: of the checkpoint's directory.
+    num_items: when it began, which may be a few less.
   """
-  items: int
-  inserts: int
-  samples: int
+  with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
+    json.dump({'items': num_items}, file)
 
 
-def read_state(path: str) -> ReplayState:
-  """Of the checkpoint in a directory.
+def read_state(path: str) -> int:
+  """What `write_state` wrote.
 
   Raises:
     OSError: it cannot be read.
-    ValueError: it is not one.
+    ValueError: it is of another version.
   """
-  with open(os.path.join(path, STATE), encoding='utf-8') as file:
-    try:
-      return ReplayState(**json.load(file))
-    except TypeError as error:
-      raise ValueError(f'{path} is of another version: {error}') from error
+  with open(os.path.join(path, _STATE), encoding='utf-8') as file:
+    state = json.load(file)
+  if not isinstance(state, dict) or not isinstance(state.get('items'), int):
+    raise ValueError(f'{path} is of another version')
+  return int(state['items'])
 
 
 def _bytes_in(directory: str) -> int:

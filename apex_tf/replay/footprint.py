@@ -25,6 +25,9 @@ _BOOKKEEPING = 1280
 # 0.12 of Seaquest and 0.16 of Ms Pacman: the whole estimate is within 25 % of
 # each. Other numbers are taken to be incompressible.
 _PICTURE_SHARE = 0.11
+# What a server needs in addition while it writes a checkpoint, since Reverb
+# puts the whole table together in memory first (`launch.replay_memory`).
+_SAVING = 700
 # Columns of a transition that are not its action, see `layout`.
 _NUM_SCALARS = 3
 
@@ -36,19 +39,23 @@ class Footprint(NamedTuple):
     transitions: that it holds at most.
     bytes_each: for each of them, with its share of everything.
     data_bytes_each: of them what its numbers and its own frame take.
+    saving_bytes_each: more for each of them, while they are saved.
   """
   transitions: int
   bytes_each: float
   data_bytes_each: float
+  saving_bytes_each: float = 0.0
 
   @property
   def bytes(self) -> float:
-    return self.transitions * self.bytes_each
+    return self.transitions * (self.bytes_each + self.saving_bytes_each)
 
   def __str__(self) -> str:
     """As in "about 4.2 GB when full (2,000,000 transitions of 2.1 kB)"."""
+    saving = (f', and {self.saving_bytes_each / 1e3:.1f} kB while they are '
+              'saved' if self.saving_bytes_each else '')
     return (f'about {fmt.size(self.bytes)} when full ({self.transitions:,} '
-            f'transitions of {self.bytes_each / 1e3:.1f} kB)')
+            f'transitions of {self.bytes_each / 1e3:.1f} kB{saving})')
 
 
 def project(config: config_lib.ReplayConfig,
@@ -71,7 +78,8 @@ def project(config: config_lib.ReplayConfig,
   slack = 1.02 if config.eviction == 'prioritized' else 1.0
   data_bytes = frame_bytes + step_bytes
   return Footprint(math.ceil(slack * config.capacity),
-                   _BOOKKEEPING + data_bytes, data_bytes)
+                   _BOOKKEEPING + data_bytes, data_bytes,
+                   _SAVING if config.checkpoint_minutes else 0.0)
 
 
 def check(config: config_lib.Config, spec: specs.EnvironmentSpec) -> Footprint:

@@ -11,6 +11,8 @@ from apex_tf import ports
 # Longest wait for an answer; also bounds how late a role sees that it is to
 # stop.
 _CALL_TIMEOUT_SECONDS = 5.0
+# Of one address, taken in turn; the first is free again by then.
+_SPELLINGS = 8
 
 
 class LearnerClient:
@@ -69,7 +71,7 @@ class LearnerClient:
       elif self._closed_port_seen:
         logging.info('The port of the learner answers again: reconnecting.')
         self._closed_port_seen = False
-        self._zeros += 1
+        self._zeros = (self._zeros + 1) % _SPELLINGS
         self._channel = self._make_channel()
 
 

@@ -5,6 +5,7 @@ import threading
 from absl import logging
 import reverb
 
+from apex_tf import background
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import ports
@@ -15,6 +16,9 @@ from apex_tf.replay import checkpoint
 from apex_tf.replay import monitor as monitor_lib
 
 ROLE = 'replay'
+
+# Between two looks whether a checkpoint is due.
+_LOOK_SECONDS = 1.0
 
 
 def run_replay(config: config_lib.Config,
@@ -43,21 +47,39 @@ def run_replay(config: config_lib.Config,
       config.replay.checkpoint_minutes)
   server = checkpointer.make_server(builder.make_replay_tables()[0], port)
   logging.info('Replay serves at %s.', address)
-  logger = metrics_lib.MetricsLogger(
-      directory.tensorboard_directory(ROLE), ROLE)
-  monitor = monitor_lib.ReplayMonitor(server.localhost_client(), config.replay)
-  rates = metrics_lib.Rates()
-  rates.update({'inserts_per_second': 0, 'samples_per_second': 0})
-  while not stop.wait(config.run.metrics_period_seconds):
+  monitor = _MetricsWriter(config, directory, server.localhost_client())
+  task = background.PeriodicTask(
+      monitor.write, config.run.metrics_period_seconds, 'replay_metrics')
+  while not stop.wait(_LOOK_SECONDS):
     checkpointer.save_if_due()
-    status = monitor.read()
+  checkpointer.save()
+  task.stop()
+  monitor.close()
+  server.stop()
+  return server
+
+
+class _MetricsWriter:
+  """Writes the table's state to TensorBoard."""
+
+  def __init__(self, config: config_lib.Config,
+               directory: run_directory.RunDirectory, client: reverb.Client):
+    self._logger = metrics_lib.MetricsLogger(
+        directory.tensorboard_directory(ROLE), ROLE)
+    self._monitor = monitor_lib.ReplayMonitor(client, config.replay)
+    self._rates = metrics_lib.Rates()
+    self._rates.update({'inserts_per_second': 0, 'samples_per_second': 0})
+
+  def write(self) -> None:
+    """Writes one point of each metric, if the server answers."""
+    status = self._monitor.read()
     if status is None:
-      continue
-    per_second = rates.update({
+      return
+    per_second = self._rates.update({
         'inserts_per_second': status.inserts,
         'samples_per_second': status.samples,
     })
-    logger.write({
+    self._logger.write({
         'step': status.inserts,
         'replay_size': status.size,
         'samples_per_insert': status.samples_per_insert,
@@ -66,7 +88,6 @@ def run_replay(config: config_lib.Config,
         'resident_megabytes': metrics_lib.resident_megabytes(),
         **per_second,
     })
-  checkpointer.save()
-  logger.close()
-  server.stop()
-  return server
+
+  def close(self) -> None:
+    self._logger.close()

@@ -34,7 +34,10 @@ def test_frames_take_at_most_60_percent_of_full_stacks():
   numbers = {
       name: float(number) for name, number in re.findall(
           r'^([a-z ]+): +([0-9.]+)', result.stdout, re.MULTILINE)}
-  assert set(numbers) == {'single frames', 'full stacks', 'ratio'}
+  assert set(numbers) == {
+      'single frames', 'full stacks', 'ratio', 'checkpoint'}
+  # The numbers in it, and no more than their memory.
+  assert 30 < numbers['checkpoint'] < numbers['single frames']
   assert 200 < numbers['single frames'] < numbers['full stacks'] < 30_000
   assert numbers['ratio'] <= 0.6
   measured = numbers['single frames'] / numbers['full stacks']

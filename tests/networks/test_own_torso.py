@@ -6,6 +6,7 @@ from dm_env import specs
 import numpy as np
 import pytest
 
+from apex_tf import agent_config
 from apex_tf import config as config_lib
 from apex_tf import networks
 
@@ -32,7 +33,7 @@ def own_module(tmp_path, monkeypatch) -> str:
 
 def _build(network, seed=0):
   result = networks.make_q_network(
-      config_lib.DQNConfig(network=network, dueling_hidden_size=4), 3, seed)
+      agent_config.DQNConfig(network=network, dueling_hidden_size=4), 3, seed)
   networks.create_variables(result, specs.Array((2, 4), np.float32))
   return result
 

@@ -6,14 +6,14 @@ import pytest
 import sonnet as snt
 import tensorflow as tf
 
-from apex_tf import config as config_lib
+from apex_tf import agent_config
 from apex_tf import network_inputs
 from apex_tf import networks
 from apex_tf.networks import initializers
 
 
-def _config(network: str, **changes) -> config_lib.DQNConfig:
-  return config_lib.DQNConfig(network=network, **changes)
+def _config(network: str, **changes) -> agent_config.DQNConfig:
+  return agent_config.DQNConfig(network=network, **changes)
 
 
 def _build(config, num_actions, shape, dtype=np.float32, seed=0):
@@ -68,7 +68,7 @@ def test_nature_dueling_network_has_3_300_019_parameters():
 
 
 def test_every_network_of_the_configuration_is_tested():
-  assert set(CASES) == set(config_lib.NETWORKS)
+  assert set(CASES) == set(agent_config.NETWORKS)
 
 
 def test_dueling_forward_pass_is_that_of_numpy():

@@ -55,6 +55,17 @@ def test_prioritized_eviction_needs_a_little_more():
   assert footprint.project(replay, _PICTURES).transitions == 1022
 
 
+def test_checkpoints_need_more():
+  replay = config_lib.ReplayConfig(capacity=1000)
+  without = footprint.project(replay, _PICTURES)
+  replay.checkpoint_minutes = 30.0
+  needed = footprint.project(replay, _PICTURES)
+  assert needed.bytes == without.bytes + 700_000
+  assert str(needed) == (
+      'about 3 MB when full (1,000 transitions of 2.1 kB, and 0.7 kB while '
+      'they are saved)')
+
+
 def test_it_says_what_it_needs():
   needed = footprint.Footprint(2_000_000, 2127.0, 800.0)
   assert str(needed) == (
