@@ -27,7 +27,7 @@ _BOOKKEEPING = 1280
 _PICTURE_SHARE = 0.11
 # What a server needs in addition while it writes a checkpoint, since Reverb
 # puts the whole table together in memory first (`launch.replay_memory`).
-_SAVING = 700
+_SAVING = 1050
 # Columns of a transition that are not its action, see `layout`.
 _NUM_SCALARS = 3
 

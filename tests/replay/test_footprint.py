@@ -60,9 +60,9 @@ def test_checkpoints_need_more():
   without = footprint.project(replay, _PICTURES)
   replay.checkpoint_minutes = 30.0
   needed = footprint.project(replay, _PICTURES)
-  assert needed.bytes == without.bytes + 700_000
+  assert needed.bytes == without.bytes + 1_050_000
   assert str(needed) == (
-      'about 3 MB when full (1,000 transitions of 2.1 kB, and 0.7 kB while '
+      'about 3 MB when full (1,000 transitions of 2.1 kB, and 1.1 kB while '
       'they are saved)')
 
 
