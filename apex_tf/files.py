@@ -6,6 +6,7 @@ the one place that says so. Supervisors use it: standard library only.
 """
 
 import contextlib
+import errno
 import logging as std_logging
 import os
 import threading
@@ -16,6 +17,8 @@ logging = std_logging.getLogger('absl')
 
 # What TensorBoard, a status and a record need for a while; no checkpoint.
 _ROOM_BYTES = 1 << 16
+# Of a disk that takes nothing for a while.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class _Failures:
@@ -111,6 +114,15 @@ def check_room(directory: str, size: int = _ROOM_BYTES) -> None:
     file.write(os.urandom(size))  # A disk may keep zeros for nothing.
     file.flush()
     os.fsync(file.fileno())
+
+
+def is_no_room(error: Exception) -> bool:
+  """Whether a write failed because the disk is full or read-only.
+
+  Args:
+    error: an OSError, or one of a library that has its text in its own.
+  """
+  return any(os.strerror(number) in str(error) for number in _NO_ROOM)
 
 
 def nearest_existing(path: str) -> str:

@@ -1,7 +1,7 @@
 """How numbers and names of a run are written for people to read."""
 
 import math
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from apex_tf import config as config_lib
 
@@ -120,3 +120,8 @@ def restarts(counts: Optional[Dict[str, int]]) -> List[str]:
   if len(often) > _MAX_RESTARTED:
     notes.append(f'{len(often) - _MAX_RESTARTED} more')
   return [', '.join(notes)] if notes else []
+
+
+def unsaved(names: Sequence[str]) -> List[str]:
+  """At most one note: "not written: policy.npz"."""
+  return [f'not written: {", ".join(names)}'] if names else []

@@ -73,20 +73,28 @@ class LearnerCheckpointer:
     Returns:
       Whether it was saved.
     """
+    try:
+      self.save_or_raise()
+    except Exception as error:  # pylint: disable=broad-except
+      logging.error('The learner is not saved in %s: %s',
+                    self._directory.path_of(self._learner.num_steps), error)
+      return False
+    return True
+
+  def save_or_raise(self) -> None:
+    """As `save`, for a caller who has to know.
+
+    Raises:
+      Exception: it is not saved; TensorFlow, the disk and JSON have their own
+        each.
+    """
     start = time.monotonic()
     self._saved_at = self._clock()
     step = self._learner.num_steps
-    try:
-      non_finite.check_variables(self._learner.module)
-      self._directory.save(step, self._write)
-    except Exception as error:  # pylint: disable=broad-except
-      # TensorFlow, the disk and JSON have their own each.
-      logging.error('The learner is not saved in %s: %s',
-                    self._directory.path_of(step), error)
-      return False
+    non_finite.check_variables(self._learner.module)
+    self._directory.save(step, self._write)
     logging.info('Saved the learner at step %d in %.1f s.', step,
                  time.monotonic() - start)
-    return True
 
   def restore(self) -> Optional[int]:
     """Goes on from the newest checkpoint that is whole; logs which it is.

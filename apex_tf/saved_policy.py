@@ -83,7 +83,7 @@ class SavedPolicy(core.VariableSource):
 
 
 class PolicySaver:
-  """Writes what a learner publishes; in any thread, and never raises."""
+  """Writes what a learner publishes, in any thread."""
 
   def __init__(self, source: core.VariableSource, path: str):
     """Initializes a saver that has saved nothing.
@@ -103,18 +103,25 @@ class PolicySaver:
 
     An error is logged: a run outlives it.
     """
+    try:
+      files.attempt(self._path, self.save_or_raise)
+    except Exception as error:  # pylint: disable=broad-except
+      logging.error('The policy is not saved in %s: %s', self._path, error)
+
+  def save_or_raise(self) -> None:
+    """As `save`, for a caller who has to know.
+
+    Raises:
+      OSError: it is not written.
+      Exception: whatever the source raised.
+    """
     # The snapshot is taken inside, so that the newest is the last one written.
     with self._lock:
-      try:
-        learner_step, values = self._source.get_variables(
-            [variables_lib.LEARNER_STEP, variables_lib.POLICY])
-        if int(learner_step) == self._saved_step:
-          return
-        if files.attempt(
-            self._path, lambda: write(self._path, int(learner_step), values)):
-          self._saved_step = int(learner_step)
-      except Exception as error:  # pylint: disable=broad-except
-        logging.error('The policy is not saved in %s: %s', self._path, error)
+      learner_step, values = self._source.get_variables(
+          [variables_lib.LEARNER_STEP, variables_lib.POLICY])
+      if int(learner_step) != self._saved_step:
+        write(self._path, int(learner_step), values)
+        self._saved_step = int(learner_step)
 
 
 def write(path: str, learner_step: int,

@@ -66,6 +66,10 @@ class SmallDisk:
           return file.tell()
         time.sleep(_TOP_UP_SECONDS)
 
+  def give_back(self, size: int) -> None:
+    """Frees so many bytes of those that fill it."""
+    os.truncate(self._filler, self._filler.stat().st_size - size)
+
   def make_room(self) -> None:
     """Removes what fills it."""
     self._filler.unlink()

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import tensorflow as tf
 
 from apex_tf import files
 from tests import small_disk as small_disk_lib
@@ -58,3 +59,19 @@ def test_check_room(small_disk):
   small_disk.forbid_writing()
   with pytest.raises(OSError, match='Read-only'):
     files.check_room(str(small_disk.path))
+
+
+@_TROUBLES
+def test_no_room_is_told_from_other_reasons(small_disk, trouble, relief):
+  path = str(small_disk.path / 'file')
+  trouble(small_disk)
+  with pytest.raises(OSError) as caught:
+    files.replace_file(path, _TEXT)
+  assert files.is_no_room(caught.value)
+  with pytest.raises(tf.errors.OpError) as caught:
+    tf.train.Checkpoint(v=tf.Variable(tf.zeros(100_000))).write(path)
+  assert files.is_no_room(caught.value)
+  relief(small_disk)
+  with pytest.raises(OSError) as caught:
+    files.replace_file(os.path.join(path, 'file'), _TEXT)
+  assert not files.is_no_room(caught.value)

@@ -114,6 +114,7 @@ def line(status: status_lib.RunStatus, config: config_lib.Config,
     parts.append(f'evaluation {fmt.mean_and_std(last.mean, last.std)} '
                  f'(step {fmt.count(last.learner_step)})')
   parts += fmt.restarts(restarts)
+  parts += fmt.unsaved(status.unsaved)
   parts += _stale_note(status, age_seconds)
   return f'{fmt.task_name(config)}: ' + ', '.join(parts)
 
@@ -283,7 +284,7 @@ def _curve_lines(
 def _notes(status: status_lib.RunStatus, age_seconds: float,
            restarts: Optional[Dict[str, int]]) -> Optional[Text]:
   notes = [*_stall_notes(status), *fmt.restarts(restarts),
-           *_stale_note(status, age_seconds)]
+           *fmt.unsaved(status.unsaved), *_stale_note(status, age_seconds)]
   return Text('\n'.join(notes), 'yellow') if notes else None
 
 

@@ -144,6 +144,8 @@ class RunStatus:
       newest among them. TensorBoard has all.
     stalls: one line for each role that has not got on for 30 s; see
       `stalls.StallWatch`.
+    unsaved: what the run was to leave, once learning is over, and could not
+      write so far.
   """
   phase: str = FILLING
   stop_reason: str = ''
@@ -160,6 +162,7 @@ class RunStatus:
   actors: Dict[str, ActorReport] = dataclasses.field(default_factory=dict)
   evaluations: List[Evaluation] = dataclasses.field(default_factory=list)
   stalls: List[str] = dataclasses.field(default_factory=list)
+  unsaved: List[str] = dataclasses.field(default_factory=list)
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self), indent=1)

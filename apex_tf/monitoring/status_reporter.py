@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from absl import logging
 
@@ -20,14 +20,19 @@ _REPLAY_TIMEOUT_SECONDS = 1
 
 
 class StatusReporter:
-  """Writes the run's status file and the learner's metrics."""
+  """Writes the run's status file and the learner's metrics.
+
+  Attributes:
+    unsaved: what the run was to leave and is not written, for the status.
+  """
 
   def __init__(self, config: config_lib.Config,
                directory: run_directory.RunDirectory,
                coordinator: coordinator_lib.Coordinator,
                learner: learner_lib.Learner,
                monitor: monitor_lib.ReplayMonitor,
-               stall_watch: Optional[stalls_lib.StallWatch] = None):
+               stall_watch: Optional[stalls_lib.StallWatch] = None,
+               holds_end: bool = False):
     """Initializes a reporter that has written nothing.
 
     Args:
@@ -38,13 +43,16 @@ class StatusReporter:
       monitor: of the run's replay.
       stall_watch: hears the roles; None where all is done in turn, by one
         thread that could not tell of its own stall.
+      holds_end: whether no status says that the run is over until `write_end`.
     """
+    self.unsaved: Sequence[str] = ()
     self._config = config
     self._directory = directory
     self._coordinator = coordinator
     self._learner = learner
     self._monitor = monitor
     self._stall_watch = stall_watch
+    self._holds_end = holds_end
     self._replay = status_lib.ReplayStatus(
         min_size=config.replay.min_size, capacity=config.replay.capacity)
     self._rates = metrics_lib.Rates()
@@ -72,6 +80,13 @@ class StatusReporter:
       self._replay = replay or self._replay
       return self._write(replay is not None)
 
+  def write_end(self) -> bool:
+    """As `write`; from then on the status may say that the run is over."""
+    self._holds_end = False
+    is_written = self.write()
+    self._holds_end = not is_written
+    return is_written
+
   def _write(self, replay_answers: bool) -> bool:
     metrics = self._learner.metrics()
     status = self._coordinator.status()
@@ -94,6 +109,9 @@ class StatusReporter:
           report.learner_step for report in status.actors.values())
     status.stalls = self._find_stalls(status, replay_answers)
     metrics['stalls'] = len(status.stalls)
+    status.unsaved = list(self.unsaved)
+    if self._holds_end and status.phase == status_lib.DONE:
+      status.phase = status_lib.FINAL_EVALUATION
     is_written = self._directory.write_status(status)
     now = time.monotonic()
     if now - self._logged_at < self._config.run.metrics_period_seconds:

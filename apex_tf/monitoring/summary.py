@@ -66,6 +66,7 @@ def summarize(status: status_lib.RunStatus, config: config_lib.Config,
       'frames_per_second': _ratio(status.environment_frames,
                                   status.wall_seconds),
       'restarts': restarts or {},
+      'unsaved': list(status.unsaved),
       'versions': versions(),
   }
   return {key: _strict(value) for key, value in summary.items()}
@@ -78,7 +79,8 @@ def final_line(summary: Dict[str, Any]) -> str:
     summary: as `summarize` returns it.
   """
   return (f'{summary["task"]}: {_result(summary)}, {_ending(summary)}'
-          f'{fmt.broken_off(summary["broken_episodes"])}')
+          f'{fmt.broken_off(summary["broken_episodes"])}'
+          f'{"".join(f"; {note}" for note in fmt.unsaved(summary["unsaved"]))}')
 
 
 def versions() -> Dict[str, str]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from absl import logging
 from acme import core
@@ -13,6 +13,7 @@ from apex_tf import background
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
+from apex_tf import files
 from apex_tf import learner as learner_lib
 from apex_tf import learner_checkpoint
 from apex_tf import non_finite
@@ -28,6 +29,8 @@ from apex_tf.replay import monitor as monitor_lib
 _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
 # Over `evaluator.max_seconds`, what a final evaluation may take to begin.
 _FINAL_EVALUATION_GRACE_SECONDS = 30.0
+# Between two attempts to write what a run leaves on a disk that is full.
+_RETRY_SECONDS = 2.0
 
 
 class LearnerService(core.VariableSource):
@@ -132,7 +135,7 @@ class _LearnerProcess:
     self._reporter = status_reporter.StatusReporter(
         config, directory, self._coordinator, self._learner,
         monitor_lib.ReplayMonitor(reverb.Client(replay_address), config.replay),
-        self._stall_watch)
+        self._stall_watch, holds_end=True)
     self._tasks: List[background.PeriodicTask] = []
     self._server: Optional[courier.Server] = None
 
@@ -191,8 +194,7 @@ class _LearnerProcess:
       raise non_finite.save_batch(
           self._directory.failures_directory, error) from None
     publish_last(learner, self._coordinator)
-    self._policy_saver.save()
-    self._checkpointer.save()
+    self._save_all()
     self._coordinator.begin_final_evaluation()
     logging.info('Learning is over after %d steps.', learner.num_steps)
 
@@ -205,25 +207,50 @@ class _LearnerProcess:
       pass
     if self._stop.is_set():
       return  # If this process alone was to stop, the next one goes on.
-    self._checkpointer.save()  # With the final evaluation.
     self._coordinator.finish()
+    errors = self._save_all()  # With the final evaluation.
     # The others learn from the phase that the run is over.
     self._stop.wait(2.0)
-    self._wait_for_room()
+    self._write_end(errors)
 
-  def _wait_for_room(self) -> None:
-    """Waits until the disk, where it is full, takes what the run leaves.
+  def _save_all(self) -> Dict[str, Exception]:
+    """Writes what the run leaves besides its status; what is not, and why."""
+    errors: Dict[str, Exception] = {}
+    for name, save in (('policy.npz', self._policy_saver.save_or_raise),
+                       ('the last checkpoint',
+                        self._checkpointer.save_or_raise)):
+      try:
+        save()
+      except Exception as error:  # pylint: disable=broad-except
+        errors[name] = error
+    for name in errors.keys() - set(self._reporter.unsaved):
+      logging.error('At the end of learning, %s is not written: %s', name,
+                    errors[name])
+    self._reporter.unsaved = list(errors)
+    return errors
 
-    The launcher learns from the status file that the run is over.
+  def _write_end(self, errors: Dict[str, Exception]) -> None:
+    """Writes the status of a run that is over, once there is all it leaves.
+
+    The launcher learns from it that the run is over, and ends the program. Only
+    for room on the disk, and for the status itself, it waits.
+
+    Args:
+      errors: as `_save_all` has just returned them.
     """
-    if self._reporter.write():
-      return
-    logging.warning('The run is over, and waits until it can be written down.')
-    while not self._stop.wait(1.0):
-      if self._reporter.write():
-        self._policy_saver.save()
-        self._checkpointer.save()
+    waits = False
+    while any(map(files.is_no_room, errors.values())) or (
+        not self._reporter.write_end()):
+      if not waits:
+        logging.warning(
+            'The run is over, and waits until the disk takes what it leaves: '
+            '%s.', ', '.join((*errors, 'status.json')))
+        waits = True
+      if self._stop.wait(_RETRY_SECONDS):
+        logging.error('The run ends without %s.',
+                      ', '.join((*errors, 'its last status.json')))
         return
+      errors = self._save_all()
 
   def close(self) -> None:
     """Ends every thread, also after an error."""

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 
+from absl import logging
 import numpy as np
 import pytest
 import reverb
@@ -15,20 +16,24 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import environment_loop
 from apex_tf import non_finite
+from apex_tf import saved_policy
 from apex_tf import serial as serial_lib
 from apex_tf.agents.dqn import learning
 from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import panel
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
+from apex_tf.monitoring import summary as summary_lib
 from apex_tf.replay import tables as tables_lib
 from apex_tf.roles import learner as learner_role
+from apex_tf.roles import learner_client
 from configs import cartpole
 
 
-def _config(**limits):
+def _config(width=16, **limits):
   config = cartpole.get_config()
-  config.dqn.hidden_sizes = (16,)
-  config.dqn.dueling_hidden_size = 16
+  config.dqn.hidden_sizes = (width,)
+  config.dqn.dueling_hidden_size = width
   config.replay.min_size = 100
   config.replay.samples_per_insert = 8.0
   config.replay.capacity = 1000
@@ -98,8 +103,8 @@ def test_serially_interrupted(directory, monkeypatch):
 class _Learner:
   """The real role, over a table without a ratio."""
 
-  def __init__(self, serve, directory):
-    self._config = _config()
+  def __init__(self, serve, directory, width=16):
+    self._config = _config(width)
     self._builder = builder_lib.Builder(self._config)
     self._server = serve(tables_lib.make_tables(
         self._config.replay, self._builder.spec, limit_ratio=False))
@@ -141,6 +146,15 @@ class _Fixed:
 
   def get_variables(self, unused_names):
     return [np.int64(0), [v.numpy() for v in self._policy.variables]]
+
+
+@pytest.fixture
+def errors(monkeypatch):
+  """Messages that were logged as errors."""
+  messages = []
+  monkeypatch.setattr(
+      logging, 'error', lambda text, *args: messages.append(text % args))
+  return messages
 
 
 @pytest.fixture
@@ -221,10 +235,76 @@ def test_the_learner_role_meets_numbers_that_go_wrong(
   assert _checkpoints(directory) == [5, 9]
 
 
-def test_the_learner_role_cannot_save(learner, directory):
+@pytest.mark.parametrize('stopped', [False, True])
+def test_the_learner_role_waits_for_what_it_leaves(
+    serve, small_disk, monkeypatch, errors, stopped):
+  """There is room for the policy and for each status; not for a checkpoint."""
+  monkeypatch.setattr(learner_role, '_FINAL_EVALUATION_GRACE_SECONDS', 0.0)
+  directory = run_directory.prepare(str(small_disk.path / 'run'), 'auto')
+  learner = _Learner(serve, directory, width=64)
+  learner.fill()
+  small_disk.fill()
+  small_disk.give_back(80_000)
+  stop, address = threading.Event(), _free_address()
+  thread = threading.Thread(
+      target=learner.run, args=(address, stop),
+      kwargs={'max_learner_steps': 20}, daemon=True)
+  thread.start()
+
+  def wait_for(condition):
+    deadline = time.monotonic() + 60.0
+    while not condition():
+      assert time.monotonic() < deadline
+      time.sleep(0.05)
+
+  def read():
+    return directory.read_status() or status_lib.RunStatus()
+
+  wait_for(lambda: read().unsaved)
+  client = learner_client.connect(address)
+  wait_for(lambda: client.get_phase() == status_lib.DONE)
+  time.sleep(5.0)
+  # The roles know that the run is over, but the launcher does not.
+  assert client.get_phase() == status_lib.DONE and thread.is_alive()
+  waiting = read()
+  assert (waiting.phase, waiting.unsaved, waiting.stop_reason) == (
+      'final evaluation', ['the last checkpoint'], 'max_learner_steps')
+  assert directory.status_age_seconds() < 3.0
+  assert 'not written: the last checkpoint' in panel.line(
+      waiting, config_lib.Config())
+  assert saved_policy.SavedPolicy(directory.policy_file).learner_step == 20
+  assert not _checkpoints(directory)
+  assert [line for line in errors if 'No space left on device' in line] == (
+      errors)
+  assert len(errors) == 1
+  if stopped:
+    stop.set()
+  else:
+    small_disk.make_room()
+  thread.join(30.0)
+  assert not thread.is_alive()
+  ended = read()
+  if stopped:
+    assert errors[1:] == [
+        'The run ends without the last checkpoint, its last status.json.']
+    assert ended.unsaved == ['the last checkpoint']
+    assert summary_lib.final_line(summary_lib.summarize(
+        ended, config_lib.Config())).endswith(
+            '; not written: the last checkpoint')
+  else:
+    assert len(errors) == 1
+    assert (ended.phase, ended.unsaved) == (status_lib.DONE, [])
+    assert _checkpoints(directory) == [20]
+
+
+def test_the_learner_role_cannot_save(learner, directory, errors):
   """The run goes on, and ends as it should."""
   with open(os.path.join(directory.path, 'checkpoints'), 'w') as file:
     file.write('in the way')
   learner.run(_free_address(), threading.Event(), minutes=1e-9,
               max_learner_steps=5)
-  assert directory.read_status().learner_steps == 5
+  status = directory.read_status()
+  assert (status.phase, status.learner_steps, status.unsaved) == (
+      'done', 5, ['the last checkpoint'])
+  assert errors[-1].startswith(
+      'At the end of learning, the last checkpoint is not written: ')

@@ -46,6 +46,7 @@ def test_summary_of_a_finished_run(status, config, evaluation):
       'agent_steps_per_second': 456_789 / 200,
       'frames_per_second': 456_789 / 200,
       'restarts': {'actor_1': 2},
+      'unsaved': [],
   }
 
 
