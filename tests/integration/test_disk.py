@@ -170,4 +170,4 @@ def test_a_launch_on_a_full_disk_is_refused(disk, launch_there):
   code, out, err = program.wait()
   assert code == 2 and out == ''
   assert len(err.splitlines()) == 1 and 'No space left on device' in err
-  assert sorted(os.listdir(disk.path)) == ['ballast']
+  assert sorted(os.listdir(disk.path)) == ['filler']
