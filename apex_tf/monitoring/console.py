@@ -71,7 +71,9 @@ class Console:
     A terminal that is gone is no reason to stop a run: it is left alone.
     """
     status = self._run_directory.read_status()
-    phase = status.phase if status else 'starting'
+    if status is not None and status.phase == status_lib.STARTING:
+      status = None  # Of the launch before this one.
+    phase = status.phase if status else status_lib.STARTING
     now = time.monotonic()
     if not force and phase == self._phase and (
         now - self._shown_at < self._period):

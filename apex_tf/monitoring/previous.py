@@ -35,8 +35,8 @@ def set_aside(directory: 'run_directory.RunDirectory',
   Args:
     directory: of a run none of whose processes is alive.
     has_checkpoint: whether the run goes on counting where it was. Then its
-      status stays, as of a run that begins to fill its replay: it is what
-      there is to show, and to sum up, until the learner writes its own.
+      status stays, as of a run that is starting: it is what there is to sum up,
+      until the learner writes its own.
 
   Returns:
     Where it is now.
@@ -92,7 +92,7 @@ def remove_half_written(path: str) -> None:
 
 def _reset_status(directory: 'run_directory.RunDirectory',
                   has_checkpoint: bool) -> None:
-  """Makes the old status that of a run which begins to fill its replay."""
+  """Makes the old status that of a run which is starting."""
   try:
     status = directory.read_status()
   except (KeyError, TypeError, ValueError):  # Of another version, perhaps.
@@ -104,7 +104,8 @@ def _reset_status(directory: 'run_directory.RunDirectory',
   if status is None:
     return
   status = dataclasses.replace(
-      status, phase=status_lib.FILLING, stop_reason='', rates={}, actors={},
+      status, phase=status_lib.STARTING, stop_reason='', rates={}, actors={},
+      stalls=[], unsaved=[],
       replay=status_lib.ReplayStatus(min_size=status.replay.min_size,
                                      capacity=status.replay.capacity),
       evaluations=[dataclasses.replace(evaluation, final=False)

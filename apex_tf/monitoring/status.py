@@ -9,12 +9,13 @@ import json
 from typing import Any, Dict, List, Tuple
 
 # Phases of a run, in order.
+STARTING = 'starting'  # A run that goes on, before its learner says where.
 FILLING = 'filling replay'
 LEARNING = 'learning'
 STOPPING = 'stopping'  # The last variables are not yet published.
 FINAL_EVALUATION = 'final evaluation'
 DONE = 'done'
-PHASES = (FILLING, LEARNING, STOPPING, FINAL_EVALUATION, DONE)
+PHASES = (STARTING, FILLING, LEARNING, STOPPING, FINAL_EVALUATION, DONE)
 
 # Values of `stop_reason`, besides the names of the limits in `config.run`.
 INTERRUPTED = 'interrupted'

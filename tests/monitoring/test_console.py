@@ -17,6 +17,7 @@ import pytest
 
 from apex_tf.monitoring import console
 from apex_tf.monitoring import run_directory as run_directory_lib
+from apex_tf.monitoring import status as status_lib
 
 
 def test_lines_without_a_terminal(tmp_path, status, config):
@@ -36,6 +37,30 @@ def test_lines_without_a_terminal(tmp_path, status, config):
       'starting: replay', *['CartPole-v1: learning 3 min 20 s'] * 2]
   assert '12,346 steps' in lines[2]
   assert all(t.name != 'console' for t in threading.enumerate())
+
+
+def test_a_resumed_run_is_starting_until_its_learner_writes(
+    tmp_path, status, config):
+  path = str(tmp_path / 'run')
+  first = run_directory_lib.prepare(path, 'auto')
+  first.write_config(config)
+  first.write_status(status)
+  directory = run_directory_lib.prepare(path, 'auto', has_checkpoint=True)
+  old = time.time() - 60
+  os.utime(directory.status_file, (old, old))
+  stream = io.StringIO()
+  shown = console.Console(config, directory, stream)
+  shown.update()
+  directory.record_start('learner')
+  shown.update(force=True)
+  status.phase = status_lib.FILLING
+  directory.write_status(status)
+  shown.update()
+  assert [row.rsplit(',', 1)[0] for row in stream.getvalue().splitlines()
+         ][:2] == ['starting: replay, learner, 2 actors',
+                   'starting: replay, learner up, 2 actors']
+  assert stream.getvalue().splitlines()[2].startswith(
+      'CartPole-v1: filling replay ')
 
 
 def test_lines_come_periodically_from_a_thread(tmp_path, status, config):

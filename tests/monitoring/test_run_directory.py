@@ -113,11 +113,13 @@ def test_a_run_goes_on_and_nothing_is_lost(tmp_path, resume, status):
 
 def test_the_status_of_a_run_that_goes_on(tmp_path, status):
   status.phase, status.stop_reason = status_lib.DONE, 'max_minutes'
+  status.stalls, status.unsaved = ['actor_1 has not reported'], ['policy.npz']
   status.evaluations[-1].final = True
   _lived(tmp_path / 'run', status)
   directory = run_directory_lib.prepare(str(tmp_path / 'run'), 'auto', True)
   shown = directory.read_status()
-  assert (shown.phase, shown.stop_reason) == (status_lib.FILLING, '')
+  assert (shown.phase, shown.stop_reason) == (status_lib.STARTING, '')
+  assert (shown.stalls, shown.unsaved) == ([], [])
   assert (shown.replay.size, shown.actors, shown.rates) == (0, {}, {})
   assert not any(evaluation.final for evaluation in shown.evaluations)
   assert [e.mean for e in shown.evaluations] == [
