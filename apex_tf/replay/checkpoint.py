@@ -140,8 +140,10 @@ class ReplayCheckpointer:
                     'table: %s.', found.path, different)
       server.stop()
       return None
-    logging.info('Restored %d transitions of replay from %s.',
-                 restored.current_size, found.path)
+    logging.info(
+        'Restored %d transitions of replay, of %d ever inserted, from %s.',
+        restored.current_size,
+        restored.rate_limiter_info.insert_stats.completed, found.path)
     return server
 
   def _start(self, table: reverb.Table, port: Optional[int],

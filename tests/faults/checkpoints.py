@@ -8,13 +8,16 @@ import hashlib
 import json
 import pathlib
 import re
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 _NAME = re.compile(r'\d{12}')
-# `items` of Reverb's message PriorityTableCheckpoint.
+# `items` and `rate_limiter` of Reverb's message PriorityTableCheckpoint, and
+# `insert_count` of the latter.
 _ITEMS_FIELD = 2
+_RATE_LIMITER_FIELD = 3
+_INSERT_COUNT_FIELD = 7
 
 
 class Checkpoint(NamedTuple):
@@ -28,6 +31,12 @@ class Counts(NamedTuple):
   learner_steps: int = 0
   agent_steps: int = 0
   episodes: int = 0
+
+
+class ReplayCounts(NamedTuple):
+  """Transitions that replay holds, and those that were ever inserted."""
+  items: int
+  inserts: int
 
 
 class Checkpoints:
@@ -81,8 +90,8 @@ def read_counts(checkpoint: Checkpoint) -> Counts:
                 sum(report['episodes'] for report in reports))
 
 
-def read_replay_items(checkpoint: Checkpoint) -> int:
-  """Transitions that Reverb has written into a checkpoint of replay.
+def read_replay_counts(checkpoint: Checkpoint) -> ReplayCounts:
+  """What Reverb has written into a checkpoint of replay.
 
   Raises:
     OSError: it is gone by now.
@@ -90,26 +99,34 @@ def read_replay_items(checkpoint: Checkpoint) -> int:
   # One record: its length in 8 bytes, 4 of a checksum, the message.
   content = (checkpoint.path / 'tables.tfrecord').read_bytes()
   length = int.from_bytes(content[:8], 'little')
-  return _field_numbers(content[12:12 + length]).count(_ITEMS_FIELD)
+  items = inserts = 0
+  for field, value in _fields(content[12:12 + length]):
+    if field == _ITEMS_FIELD:
+      items += 1
+    elif field == _RATE_LIMITER_FIELD:
+      inserts = dict(_fields(value)).get(_INSERT_COUNT_FIELD, 0)
+  return ReplayCounts(items, inserts)
 
 
-def _field_numbers(message: bytes) -> List[int]:
-  """Of each field of a protobuf message, in their order.
+def _fields(message: bytes) -> Iterator[Tuple[int, Any]]:
+  """Number and value of each field of a protobuf message, in their order.
 
-  Whoever has the message's class has imported TensorFlow for it.
+  A value is an integer, or the bytes of anything else. Whoever has the
+  message's class has imported TensorFlow for it.
   """
-  found, place = [], 0
+  place = 0
   while place < len(message):
     key, place = _read_varint(message, place)
-    found.append(key >> 3)
-    if key & 7 == 2:  # So many bytes.
-      length, place = _read_varint(message, place)
+    value: Any
+    if key & 7:
+      length = {1: 8, 5: 4}.get(key & 7)
+      if length is None:  # So many bytes.
+        length, place = _read_varint(message, place)
+      value = message[place:place + length]
       place += length
-    elif key & 7:
-      place += {1: 8, 5: 4}[key & 7]
     else:
-      _, place = _read_varint(message, place)
-  return found
+      value, place = _read_varint(message, place)
+    yield key >> 3, value
 
 
 def _read_varint(message: bytes, place: int) -> Tuple[int, int]:

@@ -132,7 +132,9 @@ class FullDisk(Fault):
         f'full for {self._seconds:g} s by {filled / 1e6:.1f} MB', replay)
 
   def check(self, scene: Scene, aftermath: inspector_lib.Aftermath) -> str:
-    return ''  # Logs could not be written.
+    # Without a log, which could not be written.
+    check = _CHECKS_OF_COUNTS.get(self._role)
+    return check(scene, aftermath) if check else ''
 
 
 class CorruptCheckpoint(Fault):
@@ -280,20 +282,48 @@ def _check_learner(scene: Scene, aftermath: inspector_lib.Aftermath) -> str:
 def _check_replay(scene: Scene, aftermath: inspector_lib.Aftermath) -> str:
   """That it holds what its newest checkpoint held, exactly."""
   # One may have been written between our look and its death.
-  right = {str(checkpoint.path): items for checkpoint, items in (
+  right = {str(checkpoint.path): counts for checkpoint, counts in (
       *aftermath.before.replay[:1], *aftermath.replay[:1])}
   if not right:
     _find_line(r'Replay is empty\.$', scene, aftermath, 'replay')
     return 'replay empty'
   restored = _find_line(
-      r'Restored ([\d,]+) transitions of replay from (\S+)\.$', scene,
-      aftermath, 'replay')
-  items, path = int(restored[1].replace(',', '')), restored[2]
-  if right.get(path) != items:
+      r'Restored (\d+) transitions of replay, of (\d+) ever inserted, from '
+      r'(\S+)\.$', scene, aftermath, 'replay')
+  counts = checkpoints.ReplayCounts(int(restored[1]), int(restored[2]))
+  if right.get(restored[3]) != counts:
     raise inspector_lib.Unsurvived(
-        f'replay holds {items} transitions of {path}, but its newest '
-        f'checkpoints held {right}')
-  return f'replay has its {items}'
+        f'replay holds {counts} of {restored[3]}, but its newest checkpoints '
+        f'held {right}')
+  return f'replay has its {counts.items} of {counts.inserts}'
+
+
+def _check_learner_steps(scene: Scene,
+                         aftermath: inspector_lib.Aftermath) -> str:
+  """That it is not before its newest checkpoint.
+
+  While the run recovered, this was so of each status of the new process.
+  """
+  newest = aftermath.before.learner[0].number
+  steps = scene.run.status().learner_steps
+  if steps < newest:
+    raise inspector_lib.Unsurvived(
+        f'the learner is at step {steps}, after its checkpoint of {newest}')
+  return f'learner not below step {newest}'
+
+
+def _check_inserts(scene: Scene, aftermath: inspector_lib.Aftermath) -> str:
+  """That replay has counted on from its newest checkpoint."""
+  if not aftermath.before.replay:
+    return ''  # It was just being replaced.
+  saved = aftermath.before.replay[0][1]
+  replay = scene.run.status().replay
+  if replay.inserts < saved.inserts or (
+      replay.size < min(saved.items, replay.capacity)):
+    raise inspector_lib.Unsurvived(
+        f'replay has {replay.size} transitions of {replay.inserts}, after its '
+        f'checkpoint of {saved}')
+  return f'replay not below {saved.items} of {saved.inserts}'
 
 
 def _find_line(pattern: str, scene: Scene, aftermath: inspector_lib.Aftermath,
@@ -310,3 +340,8 @@ _CHECKS: Dict[str, Callable[[Scene, inspector_lib.Aftermath], str]] = {
     'learner': _check_learner,
     'replay': _check_replay,
 }
+_CHECKS_OF_COUNTS: Dict[
+    str, Callable[[Scene, inspector_lib.Aftermath], str]] = {
+        'learner': _check_learner_steps,
+        'replay': _check_inserts,
+    }

@@ -20,9 +20,14 @@ END_SECONDS = 10.0
 # A file that is being replaced, or a checkpoint being written, may be seen for
 # this long. What a killed process leaves goes with the next save.
 _CALM_SECONDS = 30.0
-_KEPT_CHECKPOINTS = 3
+_KEPT_LEARNER_CHECKPOINTS = 3
+_KEPT_REPLAY_CHECKPOINTS = 1
 # More than at first that a launcher or supervisor may have open.
 _OPEN_FILES_SLACK = 8
+
+
+# Whole checkpoints of replay, the newest first.
+ReplaySeen = Sequence[Tuple[checkpoints.Checkpoint, checkpoints.ReplayCounts]]
 
 
 class Unsurvived(Exception):  # noqa: N818
@@ -35,14 +40,14 @@ class Before(NamedTuple):
   Attributes:
     status: as it was last written.
     learner: its whole checkpoints, the newest first.
-    replay: those of replay likewise, with the transitions in each.
+    replay: those of replay likewise, with what is in each.
     counts: of the newest of `learner`.
     processes: of the roles.
     logs: how far they were written.
   """
   status: status_lib.RunStatus
   learner: Sequence[checkpoints.Checkpoint]
-  replay: Sequence[Tuple[checkpoints.Checkpoint, int]]
+  replay: ReplaySeen
   counts: checkpoints.Counts
   processes: Dict[str, watched_run.RoleProcess]
   logs: Dict[str, watched_run.LogPosition]
@@ -64,7 +69,7 @@ class Aftermath(NamedTuple):
   since: float
   counts: checkpoints.Counts
   happened: str
-  replay: Sequence[Tuple[checkpoints.Checkpoint, int]]
+  replay: ReplaySeen
 
 
 def counts_of(status: status_lib.RunStatus) -> checkpoints.Counts:
@@ -90,15 +95,15 @@ class Inspector:
         processes=run.role_processes(),
         logs={role: run.log_position(role) for role in watched_run.ROLES})
 
-  def replay(self) -> List[Tuple[checkpoints.Checkpoint, int]]:
-    """Whole checkpoints of replay and their transitions, the newest first.
+  def replay(self) -> ReplaySeen:
+    """Whole checkpoints of replay and what is in them, the newest first.
 
     None, where one is just taking the place of the only other.
     """
     found = []
     for checkpoint in self._run.replay_checkpoints.whole():
       try:
-        found.append((checkpoint, checkpoints.read_replay_items(checkpoint)))
+        found.append((checkpoint, checkpoints.read_replay_counts(checkpoint)))
       except FileNotFoundError:  # Newer ones have taken its place.
         continue
     return found
@@ -146,7 +151,7 @@ class Inspector:
     run = self._run
     self._wait_for_none('processes that no launcher looks after', self._orphans)
     self._wait_for_none('files that were to be temporary', self.leftovers)
-    self._wait_for_none('checkpoints that are too many', self._excess)
+    self._wait_for_none('checkpoints that are too many', self.excess)
     self._wait_for_none('open files', self._open_files_beyond_first)
     failures = pathlib.Path(run.directory.failures_directory)
     if failures.exists():
@@ -203,12 +208,15 @@ class Inspector:
     return {str(process) for process in self._run.processes()
             if process.pid not in ours}
 
-  def _excess(self) -> Set[str]:
+  def excess(self) -> Set[str]:
+    """Checkpoints beyond those that are kept, whole or not."""
     run = self._run
     return {
         str(kind.path / name)
-        for kind in (run.learner_checkpoints, run.replay_checkpoints)
-        for name in kind.entries()[:-_KEPT_CHECKPOINTS]}
+        for kind, kept in (
+            (run.learner_checkpoints, _KEPT_LEARNER_CHECKPOINTS),
+            (run.replay_checkpoints, _KEPT_REPLAY_CHECKPOINTS))
+        for name in kind.entries()[:-kept]}
 
   def _open_files_beyond_first(self) -> Set[str]:
     """Launchers and supervisors that have more open than they once had."""

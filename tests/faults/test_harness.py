@@ -12,6 +12,7 @@ import reverb
 from apex_tf import checkpoint_directory
 from apex_tf.monitoring import status as status_lib
 from tests.faults import checkpoints
+from tests.faults import faults
 from tests.faults import harness
 from tests.faults import inspector
 from tests.faults import watched_run
@@ -78,12 +79,59 @@ def test_a_checkpoint_without_its_manifest_is_not_whole(tmp_path):
 def test_transitions_of_a_checkpoint_are_counted(tmp_path, serve):
   table = reverb.Table(
       'transitions', reverb.selectors.Prioritized(0.6), reverb.selectors.Fifo(),
-      max_size=1000, rate_limiter=reverb.rate_limiters.MinSize(1))
+      max_size=200, rate_limiter=reverb.rate_limiters.MinSize(1))
   client = serve([table]).localhost_client()
   for value in range(300):
     client.insert([np.float32(value)], {'transitions': 1.0})
   path = pathlib.Path(client.checkpoint())
-  assert checkpoints.read_replay_items(checkpoints.Checkpoint(1, path)) == 300
+  assert checkpoints.read_replay_counts(checkpoints.Checkpoint(1, path)) == (
+      checkpoints.ReplayCounts(items=200, inserts=300))
+
+
+@pytest.fixture
+def full_disk(run):
+  """What the check says of a status after a killed role; see `saved`."""
+
+  def check(role, **status):
+    run.directory.write_status(status_lib.RunStatus(**status))
+    saved = checkpoints.Checkpoint(30, run.workdir)
+    before = inspector.Before(
+        status_lib.RunStatus(), [saved],
+        [(saved, checkpoints.ReplayCounts(items=40, inserts=90))],
+        checkpoints.Counts(), {}, {})
+    return faults.FullDisk(role, 1.0).check(
+        faults.Scene(run, None, inspector.Inspector(run)),
+        inspector.Aftermath(
+            before, {role}, 0.0, checkpoints.Counts(), '', before.replay))
+
+  return check
+
+
+def test_a_replay_that_was_lost_on_a_full_disk_is_seen(full_disk):
+  def counts(size, inserts):
+    return status_lib.ReplayStatus(size=size, inserts=inserts, capacity=50)
+  assert full_disk('replay', replay=counts(41, 91)) == (
+      'replay not below 40 of 90')
+  for lost in (counts(50, 89), counts(39, 91)):
+    with pytest.raises(inspector.Unsurvived, match='after its checkpoint'):
+      full_disk('replay', replay=lost)
+
+
+def test_a_learner_that_was_lost_on_a_full_disk_is_seen(full_disk):
+  assert full_disk('learner', learner_steps=30) == 'learner not below step 30'
+  with pytest.raises(inspector.Unsurvived, match='after its checkpoint'):
+    full_disk('learner', learner_steps=29)
+  assert not full_disk('actor_0')
+
+
+def test_checkpoints_that_are_too_many_are_seen(run):
+  for kind, count in (('learner', 4), ('replay', 2)):
+    for number in range(1, count + 1):
+      (run.workdir / 'checkpoints' / kind / f'{number:012d}').mkdir(
+          parents=True)
+  assert inspector.Inspector(run).excess() == {
+      str(run.workdir / 'checkpoints' / kind / f'{1:012d}')
+      for kind in ('learner', 'replay')}
 
 
 @pytest.mark.parametrize('lost', checkpoints.Counts._fields)

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+from typing import NamedTuple
 
 from reverb.cc.checkpointing import checkpoint_pb2
 import tensorflow as tf
@@ -15,21 +16,27 @@ from tests.integration import programs
 _CHECKPOINTS = '--config.replay.checkpoint_minutes=0.03'
 
 
-def _num_saved(workdir: pathlib.Path) -> int:
-  """Transitions in the newest checkpoint, counted in Reverb's own file."""
+class _Counts(NamedTuple):
+  """Transitions in a table, and those ever inserted."""
+  items: int
+  inserts: int
+
+
+def _saved(workdir: pathlib.Path) -> _Counts:
+  """Of the newest checkpoint, from Reverb's own file."""
   found = checkpoint_directory.CheckpointDirectory(
       str(workdir / 'checkpoints' / 'replay')).find_newest()
   if found is None:
-    return 0
+    return _Counts(0, 0)
   record, = tf.data.TFRecordDataset(f'{found.path}/tables.tfrecord')
-  return len(checkpoint_pb2.PriorityTableCheckpoint.FromString(
-      record.numpy()).items)
+  table = checkpoint_pb2.PriorityTableCheckpoint.FromString(record.numpy())
+  return _Counts(len(table.items), table.rate_limiter.insert_count)
 
 
 def _restored(workdir: pathlib.Path):
-  """Numbers of transitions that replay says it has restored, in order."""
-  return [int(number) for number in re.findall(
-      r'Restored (\d+) transitions of replay from ',
+  """What replay says it has restored, in order."""
+  return [_Counts(*map(int, numbers)) for numbers in re.findall(
+      r'Restored (\d+) transitions of replay, of (\d+) ever inserted, from ',
       (workdir / 'logs/replay/0').read_text())]
 
 
@@ -37,16 +44,16 @@ def test_killed_and_stopped(launch, tmp_path):
   workdir = tmp_path / 'run'
   program = launch(_CHECKPOINTS)
   program.wait_until(lambda: program.phase() == 'learning')
-  program.wait_until(lambda: _num_saved(workdir) > 200)
+  program.wait_until(lambda: _saved(workdir).items > 200)
   killed = program.role_pid('replay')
   os.kill(killed, signal.SIGSTOP)  # No checkpoint comes in between.
-  saved = _num_saved(workdir)
+  saved = _saved(workdir)
   os.kill(killed, signal.SIGKILL)
   program.wait_until(lambda: _restored(workdir))
   assert _restored(workdir) == [saved]
   directory = run_directory.RunDirectory(str(workdir))
   status = directory.read_status()
-  assert status.replay.inserts >= saved
+  assert status.replay.inserts >= saved.inserts
   program.wait_until(
       lambda: directory.read_status().learner_steps > status.learner_steps + 50)
   assert 'Replay is empty' not in (workdir / 'logs/replay/0').read_text(
@@ -56,9 +63,9 @@ def test_killed_and_stopped(launch, tmp_path):
   code, out, err = program.wait()
   assert code == 0, err
   assert 'Replay checkpoints: up to ' in out
-  saved = _num_saved(workdir)
-  inserts = directory.read_status().replay.inserts
-  assert saved == 1000 or inserts < 1000
+  saved = _saved(workdir)
+  assert saved.items == 1000 or saved.inserts < 1000
+  assert saved.inserts >= directory.read_status().replay.inserts
 
   steps = programs.read_json(workdir / 'summary.json')['learner_steps']
   program = launch(
@@ -67,7 +74,7 @@ def test_killed_and_stopped(launch, tmp_path):
   assert code == 0, err
   assert re.match(
       rf'Resuming {workdir} from learner step {steps:,} of .* ago; replay has '
-      rf'the {saved:,} transitions of .* ago\n', out)
+      rf'the {saved.items:,} transitions of .* ago\n', out)
   assert _restored(workdir) == [saved]
   assert programs.read_json(
       workdir / 'summary.json')['learner_steps'] == steps + 50
@@ -83,7 +90,7 @@ def test_serial(launch, tmp_path):
   assert code == 0, err
   first = programs.read_json(workdir / 'summary.json')
   assert first['agent_steps'] >= 500
-  saved = _num_saved(workdir)
+  saved = _saved(workdir).items
   assert saved >= 500
   code, out, err = launch(*flags, '--config.run.max_learner_steps=100').wait()
   assert code == 0, err

@@ -108,8 +108,8 @@ def test_restored_is_what_was_saved(start, path, log):
   assert log[-1].startswith(f'Saved replay: {_NUMBER} transitions in ')
 
   again = start()
-  assert log[-1] == (f'Restored {_NUMBER} transitions of replay from '
-                     f'{path}/000000000001.')
+  assert log[-1] == (f'Restored {_NUMBER} transitions of replay, of {_NUMBER} '
+                     f'ever inserted, from {path}/000000000001.')
   limiter = again.info.rate_limiter_info
   assert limiter.insert_stats.completed == _NUMBER
   assert limiter.sample_stats.completed == (
@@ -130,6 +130,23 @@ def test_the_next_one_takes_its_place(start, path):
     assert replay.checkpointer.save()
   assert _tree(path)[1] == ['000000000002']
   assert start().info.current_size == 20
+
+
+def test_two_that_are_full_are_told_apart(start, path, log):
+  replay = start()
+  for completed in (100, 130):
+    replay.fill([1.0] * (completed - replay.info.rate_limiter_info
+                         .insert_stats.completed))
+    assert replay.checkpointer.save()
+    file, = pathlib.Path(path).glob('*/tables.tfrecord')
+    record, = tf.data.TFRecordDataset(str(file))
+    saved = checkpoint_pb2.PriorityTableCheckpoint.FromString(record.numpy())
+    replay = start()
+    assert log[-1] == (
+        f'Restored 100 transitions of replay, of {completed} ever inserted, '
+        f'from {file.parent}.')
+    assert (len(saved.items), saved.rate_limiter.insert_count) == (
+        100, completed)
 
 
 def test_without_checkpoints_nothing_is_saved_or_restored(start, path, log):
