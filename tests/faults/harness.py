@@ -141,17 +141,19 @@ class Campaign:
               f'{self._disk.used_megabytes:.0f} MB of disk')
 
   def _count_temporary(self) -> Dict[str, int]:
-    """What is below TMPDIR, by the names without what makes them unique."""
+    """Temporary files, by their names without what makes them unique."""
+    places = (self._run.temporary_directory,
+              pathlib.Path(self._run.directory.temporary_directory))
     return collections.Counter(
         _RANDOM_END.sub(r'*\1', path.name)
-        for path in self._run.temporary_directory.rglob('*'))
+        for place in places for path in place.rglob('*'))
 
   def _check_temporary(self, expected: Dict[str, int]) -> None:
     now = self._count_temporary()
     if now != expected:
       raise inspector_lib.Unsurvived(
-          f'TMPDIR has {now or "nothing"}, but must have '
-          f'{expected or "nothing"}')
+          f'temporary files are {now or "none"}, but must be '
+          f'{expected or "none"}')
 
 
 # Of faults, as they are drawn from.

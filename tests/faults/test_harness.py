@@ -151,11 +151,14 @@ def test_files_that_were_to_be_temporary_are_seen(run):
       for name in ('.status.json.x1', 'roles/replay.json.new')}
 
 
-def test_processes_that_have_left_the_session_are_seen(run):
+@pytest.mark.parametrize('place', [
+    lambda run: run.temporary_directory,
+    lambda run: run.directory.temporary_directory])
+def test_processes_that_have_left_the_session_are_seen(run, place):
   process = subprocess.Popen(
       [sys.executable, '-c', 'print(1, flush=True); input()'],
       stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-      env={**os.environ, 'TMPDIR': str(run.temporary_directory)})
+      env={**os.environ, 'TMPDIR': str(place(run))})
   try:
     assert process.stdout.readline() == b'1\n'
     assert [found.pid for found in run.processes()] == [process.pid]

@@ -94,13 +94,13 @@ class WatchedRun:
 
   def processes(self) -> List[psutil.Process]:
     """All that are of this run, of whatever launch, session and parent."""
+    # The launcher's, and what it gives to all others.
+    places = {str(self.temporary_directory), self.directory.temporary_directory}
     found = []
     for process in psutil.process_iter():
       try:
-        # The roles' own is below it, and no one else's.
         if process.status() != psutil.STATUS_ZOMBIE and (
-            process.environ().get('TMPDIR', '').startswith(
-                str(self.temporary_directory))):
+            process.environ().get('TMPDIR') in places):
           found.append(process)
       except psutil.Error:  # It has ended, or is another user's.
         continue
