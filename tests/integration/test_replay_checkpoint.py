@@ -9,8 +9,8 @@ from typing import NamedTuple
 from reverb.cc.checkpointing import checkpoint_pb2
 import tensorflow as tf
 
-from apex_tf import checkpoint_directory
 from apex_tf.monitoring import run_directory
+from tests.faults import checkpoints
 from tests.integration import programs
 
 _CHECKPOINTS = '--config.replay.checkpoint_minutes=0.03'
@@ -24,8 +24,8 @@ class _Counts(NamedTuple):
 
 def _saved(workdir: pathlib.Path) -> _Counts:
   """Of the newest checkpoint, from Reverb's own file."""
-  found = checkpoint_directory.CheckpointDirectory(
-      str(workdir / 'checkpoints' / 'replay')).find_newest()
+  # Which, unlike the program's own search, tidies nothing up under it.
+  found = checkpoints.Checkpoints(workdir / 'checkpoints' / 'replay').newest()
   if found is None:
     return _Counts(0, 0)
   record, = tf.data.TFRecordDataset(f'{found.path}/tables.tfrecord')
