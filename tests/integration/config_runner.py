@@ -134,7 +134,7 @@ def _run(values: config_draws.Overrides, directory: str) -> Dict[str, Any]:
   try:
     spec = validation.validate(config)
     footprint.check(config, spec)
-    checkpoint_size.check(config, spec, directory)
+    checkpoint_size.check(config, spec, directory, old_is_replaced=False)
   except ValueError as error:
     return {'how': 'refused', 'text': str(error)}
   # With its rate limiter, which a run in one thread does without.
@@ -165,7 +165,7 @@ def _fork(values: config_draws.Overrides) -> Outcome:
                      seconds=seconds)
     text = pathlib.Path(log).read_text(encoding='utf-8', errors='replace')
     return Outcome('failed', f'exit code {code} after {seconds:.1f} s\n'
-                   f'{text[-4000:]}', seconds=seconds)
+                   f'{text[-10_000:]}', seconds=seconds)
 
 
 def _be_fork(values: config_draws.Overrides, directory: str, result: str,
