@@ -4,6 +4,7 @@ import signal
 import time
 from typing import Any, Callable, Iterator, List
 
+from absl import logging
 import hypothesis
 import pytest
 import reverb
@@ -33,6 +34,15 @@ def serve() -> Iterator[Serve]:
   yield start
   for server in servers:
     server.stop()
+
+
+@pytest.fixture
+def errors(monkeypatch: pytest.MonkeyPatch) -> List[str]:
+  """Messages that are logged as errors."""
+  messages: List[str] = []
+  monkeypatch.setattr(
+      logging, 'error', lambda text, *args: messages.append(text % args))
+  return messages
 
 
 @pytest.fixture

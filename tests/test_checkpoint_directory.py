@@ -8,18 +8,9 @@ import subprocess
 import sys
 import time
 
-from absl import logging
 import pytest
 
 from apex_tf import checkpoint_directory
-
-
-@pytest.fixture
-def errors(monkeypatch):
-  messages = []
-  monkeypatch.setattr(
-      logging, 'error', lambda text, *args: messages.append(text % args))
-  return messages
 
 
 def _writer(*contents):

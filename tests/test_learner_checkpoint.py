@@ -5,7 +5,6 @@ import json
 import os
 import resource
 
-from absl import logging
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,15 +14,6 @@ from apex_tf import variables as variables_lib
 from tests import recorded_learning as recorded
 
 _NAMES = [variables_lib.LEARNER_STEP, variables_lib.POLICY]
-
-
-@pytest.fixture
-def errors(monkeypatch):
-  """Messages that were logged as errors."""
-  messages = []
-  monkeypatch.setattr(
-      logging, 'error', lambda text, *args: messages.append(text % args))
-  return messages
 
 
 def _names(directory):

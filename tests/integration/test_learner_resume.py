@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 
-from absl import logging
 import numpy as np
 import pytest
 import reverb
@@ -146,15 +145,6 @@ class _Fixed:
 
   def get_variables(self, unused_names):
     return [np.int64(0), [v.numpy() for v in self._policy.variables]]
-
-
-@pytest.fixture
-def errors(monkeypatch):
-  """Messages that were logged as errors."""
-  messages = []
-  monkeypatch.setattr(
-      logging, 'error', lambda text, *args: messages.append(text % args))
-  return messages
 
 
 @pytest.fixture
