@@ -9,7 +9,7 @@ from apex_tf import config as config_lib
 from apex_tf.monitoring import status as status_lib
 
 # Evaluations that are kept: enough for a picture, however long the run.
-_MAX_EVALUATIONS = 500
+_MAX_EVALUATIONS = 200
 
 # Of the limits in `config.run`, the one that an evaluation reaches.
 TARGET_RETURN = 'target_return'

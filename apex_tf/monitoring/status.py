@@ -166,7 +166,9 @@ class RunStatus:
   unsaved: List[str] = dataclasses.field(default_factory=list)
 
   def to_json(self) -> str:
-    return json.dumps(dataclasses.asdict(self), indent=1)
+    # The learner's process writes this each second, so without an indent and
+    # without `asdict`: a quarter of the time.
+    return json.dumps(self, default=vars)
 
   @classmethod
   def from_json(cls, text: str) -> 'RunStatus':
