@@ -116,7 +116,7 @@ def test_every_evaluation_begins_with_new_episodes():
 
 
 def test_time_ends_an_evaluation_with_what_it_has():
-  evaluator, _, _, _ = _make([[Episode((2.0,))], [_ENDLESS]], 6, 0.2)
+  evaluator, _, _, _ = _make([[Episode((2.0,))], [_ENDLESS]], 6, 2.0)
   start = time.monotonic()
   evaluation = evaluator.evaluate(_COUNTS, True, _go_on)
   assert time.monotonic() - start < 20.0

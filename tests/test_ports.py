@@ -43,8 +43,8 @@ def test_a_port_that_reverb_would_share():
 
 def test_a_port_that_becomes_free():
   listener, port = _listen()
-  threading.Timer(0.5, listener.close).start()
   start = time.monotonic()
+  threading.Timer(0.5, listener.close).start()
   ports.wait_until_free(port, threading.Event(), 30.0)
   assert 0.4 < time.monotonic() - start < 20.0
 

@@ -128,12 +128,14 @@ def _describe(checkpoint, replay=None):
   return resuming.describe('runs/x', config_lib.Config(), checkpoint, replay)
 
 
-def test_the_newest_whole_checkpoint_is_found(run):
+def test_the_newest_whole_checkpoint_is_found(run, monkeypatch):
   assert resuming.find_checkpoint(run.path, 'auto') is None
   path = _save(run, 4800)
-  os.utime(path, (time.time() - 725, time.time() - 725))
   damaged = pathlib.Path(_save(run, 4900), 'state.json')
   damaged.write_text('{')
+  now = time.time()
+  monkeypatch.setattr(time, 'time', lambda: now)
+  os.utime(path, (now - 725.5, now - 725.5))
   found = resuming.find_checkpoint(run.path, 'auto')
   assert found.learner_steps == 4800
   assert resuming.find_checkpoint(run.path, 'never') is None
@@ -176,8 +178,9 @@ def test_the_checkpoint_of_replay_is_found(run):
   assert find() is None
 
 
-def test_it_says_what_replay_begins_with():
+def test_it_says_what_replay_begins_with(monkeypatch):
   now = time.time()
+  monkeypatch.setattr(time, 'time', lambda: now)
   learner = resuming.Checkpoint(4800, now - 60.5)
   assert _describe(learner, resuming.ReplayCheckpoint(50_000, now - 30.5)) == (
       'Resuming runs/x from learner step 4,800 of 1 min ago; replay has the '

@@ -11,7 +11,7 @@ import dataclasses
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Sequence
 
 from apex_tf import files
 from apex_tf.monitoring import status as status_lib
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
   from apex_tf.monitoring import run_directory
 
 _PREVIOUS = re.compile(r'previous_(\d+)')
-# What a process that was killed while it replaced a file has left of it.
-_HALF_WRITTEN = re.compile(
-    r'\.(config\.json|status\.json|summary\.json|learning_curve\.png|'
-    r'policy\.npz)\..+')
+# Files that a run replaces; the learner alone, while it goes on.
+_LEARNERS = ('status.json', 'policy.npz')
+_REPLACED = (*_LEARNERS, 'config.json', 'summary.json', 'learning_curve.png')
 
 
 def set_aside(directory: 'run_directory.RunDirectory',
@@ -44,7 +43,7 @@ def set_aside(directory: 'run_directory.RunDirectory',
   Raises:
     OSError: it cannot be moved.
   """
-  remove_half_written(directory.path)
+  _remove_half_written(directory.path, _REPLACED)
   os.makedirs(directory.logs_directory, mode=0o700, exist_ok=True)
   names = os.listdir(directory.logs_directory)
   numbers = [int(match.group(1)) for match in map(_PREVIOUS.fullmatch, names)
@@ -74,7 +73,7 @@ def clear_unbegun(directory: 'run_directory.RunDirectory') -> None:
   Raises:
     OSError: it cannot be emptied, or holds what no such launcher has left.
   """
-  remove_half_written(directory.path)
+  _remove_half_written(directory.path, _REPLACED)
   for part in directory.parts:
     if os.path.isdir(part):
       if part == directory.roles_directory:
@@ -83,10 +82,24 @@ def clear_unbegun(directory: 'run_directory.RunDirectory') -> None:
       os.rmdir(part)
 
 
-def remove_half_written(path: str) -> None:
-  """Removes what a killed process has left of a file that it replaced."""
+def tidy_up_after_learner(directory: 'run_directory.RunDirectory') -> None:
+  """Removes what a learner that was killed has left of a file it replaced.
+
+  What the launcher replaces meanwhile is left alone.
+
+  Args:
+    directory: of a run that goes on, whose learner is not at work.
+
+  Raises:
+    OSError: it cannot be removed.
+  """
+  _remove_half_written(directory.path, _LEARNERS)
+
+
+def _remove_half_written(path: str, names: Sequence[str]) -> None:
+  """Removes what a killed process has left of files that it replaced."""
   for name in os.listdir(path):
-    if _HALF_WRITTEN.fullmatch(name):
+    if any(name.startswith(f'.{replaced}.') for replaced in names):
       os.unlink(os.path.join(path, name))
 
 

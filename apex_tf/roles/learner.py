@@ -1,5 +1,6 @@
 """The learner process: learning, the variable source, and the run's counts."""
 
+import contextlib
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
@@ -19,6 +20,7 @@ from apex_tf import learner_checkpoint
 from apex_tf import non_finite
 from apex_tf import ports
 from apex_tf import saved_policy
+from apex_tf.monitoring import previous
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import stalls as stalls_lib
 from apex_tf.monitoring import status as status_lib
@@ -291,6 +293,8 @@ def run_learner(config: config_lib.Config,
     OSError: the port of `address` remains taken.
     ValueError: the checkpoint is of another configuration.
   """
+  with contextlib.suppress(OSError):  # Of a disk that is read-only.
+    previous.tidy_up_after_learner(directory)
   process = _LearnerProcess(config, directory, replay_address, stop)
   try:
     process.restore()

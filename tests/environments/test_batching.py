@@ -47,6 +47,7 @@ def test_every_combination_of_flags() -> None:
 _BOUND = st.floats(-1e300, 1e300) | st.floats(-2.0, 2.0)
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(
     bounds=st.lists(st.tuples(_BOUND, _BOUND), min_size=1, max_size=4),
     actions=st.lists(st.floats(-1, 1, width=32) | st.sampled_from([-1.0, 1.0]),
@@ -69,6 +70,7 @@ def test_from_unit_is_affine_and_stays_within_the_bounds(
           Fraction(5e-324) * 4)
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(st.floats(-1, 1, width=32))
 def test_from_unit_leaves_what_is_in_unit_bounds(action: float) -> None:
   assert batching.from_unit(np.array([action]), -np.ones(1), np.ones(1)) == (

@@ -18,7 +18,7 @@ def test_own_environment_and_network_are_learned(tmp_path):
        '--config.run.target_return=inf',
        '--config.evaluator.period_seconds=3600'],
       cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-      check=False, timeout=300)
+      check=False, timeout=1200)
   assert run.returncode == 0, run.stdout
   assert 'Overriding environment' not in run.stdout
   config = json.loads((workdir / 'config.json').read_text())

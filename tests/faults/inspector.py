@@ -14,7 +14,7 @@ from tests.faults import watched_run
 
 _POLL_SECONDS = 0.2
 # Starting all over takes some 20 s on two free cores, and others may use them.
-_RECOVERY_SECONDS = 240.0
+_RECOVERY_SECONDS = 480.0
 # Everything of a killed launch is to be gone after this.
 END_SECONDS = 10.0
 # A file that is being replaced, or a checkpoint being written, may be seen for

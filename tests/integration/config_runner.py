@@ -28,7 +28,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 LEARNER_STEPS = 50
 # After which a run hangs; a quiet machine takes two or three, a busy one 80.
-_PATIENCE_SECONDS = 240.0
+_PATIENCE_SECONDS = 900.0
 
 # Values that are allowed, but would make a run of 50 steps last: the nearest
 # that does not is taken once the value itself has been validated.

@@ -37,8 +37,8 @@ def finished_run(
   """A run as processes, of two actors, stopped by max_learner_steps."""
   workdir = tmp_path_factory.mktemp('finished') / 'run'
   program = programs.Program(workdir, [
-      '--config.run.max_learner_steps=400', '--config.actor.num_actors=2',
-      '--config.run.seed=3'])
+      f'--config.run.max_learner_steps={programs.FINISHED_STEPS}',
+      '--config.actor.num_actors=2', '--config.run.seed=3'])
   try:
     yield FinishedRun(program, program.wait(), workdir)
   finally:

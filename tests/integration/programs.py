@@ -40,7 +40,12 @@ SMALL = (
 )
 
 # Five processes import TensorFlow, perhaps while others use the machine.
-PATIENCE_SECONDS = 400.0
+PATIENCE_SECONDS = 1200.0
+
+
+# Learner steps of the run that several tests look at once it has ended: enough
+# that both of its actors are at work by then.
+FINISHED_STEPS = 1000
 
 
 class Ended(NamedTuple):
@@ -155,6 +160,16 @@ def metrics_of(role: str, agent: str) -> Set[str]:
   return {name for name, metric in metrics_lib.METRICS.items()
           if metric_table.role_kind(role) in metric.roles and
           metric.agent in ('', agent)} - {'human_normalized_score'}
+
+
+def without_waiting(err: str) -> str:
+  """What a program has said besides that it waits for a checkpoint.
+
+  Which it says where nodes take seconds to end, as on a machine with other
+  things to do.
+  """
+  return ''.join(line for line in err.splitlines(keepends=True)
+                 if 'Waiting for the checkpoint of ' not in line)
 
 
 def read_json(path: pathlib.Path) -> Any:

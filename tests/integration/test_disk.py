@@ -1,9 +1,12 @@
 """Programs that are killed while they save, and on a disk that is full."""
 
+import contextlib
 import os
 import signal
+import threading
 import time
 
+from courier.python.client import StatusNotOk
 import portpicker
 import psutil
 import pytest
@@ -39,6 +42,34 @@ def launch_there(disk):
     program.kill()
 
 
+@contextlib.contextmanager
+def _full(disk):
+  """Fills a disk, and takes what is freed on it meanwhile; then makes room."""
+  disk.fill()
+  over = threading.Event()
+
+  def top_up():
+    while not over.is_set():
+      disk.fill(0.1)
+
+  thread = threading.Thread(target=top_up)
+  thread.start()
+  try:
+    yield
+  finally:
+    over.set()
+    thread.join()
+  disk.make_room()
+
+
+def _asked(call):
+  """What the learner answers, or None where it does not, in time."""
+  try:
+    return call()
+  except StatusNotOk:
+    return None
+
+
 def _kill(program, role):
   """Kills a role of which there may be no new record; its supervisor."""
   pid = program.role_pid(role)
@@ -63,7 +94,7 @@ def _kill_while_saving(program, checkpoints):
     os.kill(pid, signal.SIGCONT)
     return False
 
-  deadline = time.monotonic() + 120.0
+  deadline = time.monotonic() + programs.PATIENCE_SECONDS
   while not stopped_while_saving():
     assert time.monotonic() < deadline
     time.sleep(0.001)
@@ -89,28 +120,28 @@ def test_a_run_outlives_a_kill_while_saving_and_a_full_disk(disk, launch_there):
       lambda: f'Restored the learner at step {newest} from' in log.read_text())
   program.wait_until(lambda: max(
       int(name) for name in os.listdir(checkpoints) if name.isdigit()) > newest)
-  disk.fill()
-  # Everyone is started again on the full disk, and works there.
-  supervisors = {role: _kill(program, role) for role in _ROLES}
   learner = learner_client.connect(f'localhost:{port}')
 
   def progress():
-    try:
-      steps, = learner.get_variables([variables_lib.LEARNER_STEP])
-      return int(steps), learner.get_counts()['agent_steps']
-    except Exception:  # pylint: disable=broad-except
-      return None
+    steps, = learner.get_variables([variables_lib.LEARNER_STEP])
+    return int(steps), learner.get_counts()['agent_steps']
 
-  # Counts of the checkpoint, then of those who are new.
-  program.wait_until(progress)
-  for _ in range(3):
-    before = progress()
-    program.wait_until(lambda b=before: (now := progress()) and (
-        now[0] > b[0] and now[1] > b[1]))
-  old_status = directory.read_status()
-  time.sleep(3.0)  # A checkpoint is due meanwhile.
-  assert directory.status_age_seconds() > 3.0
-  disk.make_room()
+  seen = []  # Counts of the checkpoint, then of those who are new.
+
+  def gets_on():
+    now = _asked(progress)
+    if now and (not seen or all(
+        count > before for count, before in zip(now, seen[-1]))):
+      seen.append(now)
+    return len(seen) == 4
+
+  with _full(disk):
+    # Everyone is started again on the full disk, and works there.
+    supervisors = {role: _kill(program, role) for role in _ROLES}
+    program.wait_until(gets_on)
+    old_status = directory.read_status()
+    time.sleep(3.0)  # A checkpoint is due meanwhile.
+    assert directory.status_age_seconds() > 3.0
   freed_at = time.monotonic()
   program.wait_until(lambda: directory.status_age_seconds() < 1.0 and
                      directory.read_status().learner_steps >
@@ -147,9 +178,13 @@ def test_a_run_that_ends_on_a_full_disk_waits_for_room(disk, launch_there):
   program.wait_until(lambda: program.phase() == 'learning')
   disk.fill()
   learner = learner_client.connect(f'localhost:{port}')
-  program.wait_until(lambda: learner.get_phase() == status_lib.DONE)
+
+  def is_over():
+    return _asked(learner.get_phase) == status_lib.DONE
+
+  program.wait_until(is_over)
   time.sleep(5.0)
-  assert learner.get_phase() == status_lib.DONE
+  program.wait_until(is_over)
   assert program.phase() != status_lib.DONE
   disk.make_room()
   code, out, err = program.wait()

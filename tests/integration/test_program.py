@@ -18,7 +18,9 @@ from configs import cartpole
 from tests.integration import programs
 
 # The issue says 10 seconds; the rest is for a machine with other things to do.
-_END_SECONDS = 10.0 + 15.0
+# A node that does not end by itself is waited for longer, if it is to write a
+# checkpoint, and else for ever.
+_END_SECONDS = 10.0 + 50.0
 
 _ROLES = ('replay', 'learner', 'actor_0', 'actor_1', 'evaluator')
 
@@ -26,7 +28,7 @@ _ROLES = ('replay', 'learner', 'actor_0', 'actor_1', 'evaluator')
 def test_ends_by_itself_with_exit_code_0(finished_run):
   code, out, err = finished_run.ended
   assert code == 0, err
-  assert err == ''
+  assert programs.without_waiting(err) == ''
   lines = out.splitlines()
   assert lines[0] == ('Replay: about 1 MB when full (1,000 transitions of '
                       '1.3 kB)')
@@ -44,8 +46,9 @@ def test_no_process_is_left(finished_run):
 def test_summary(finished_run):
   summary = programs.read_json(finished_run.workdir / 'summary.json')
   assert summary['stop_reason'] == 'max_learner_steps'
-  assert summary['learner_steps'] == 400
-  assert summary['evaluated_version'] == 400  # The last published version.
+  assert summary['learner_steps'] == programs.FINISHED_STEPS
+  # The last published version.
+  assert summary['evaluated_version'] == programs.FINISHED_STEPS
   assert summary['final_evaluation_complete'] is True
   assert summary['evaluation_episodes'] == 2
   assert 8 <= summary['final_return_mean'] <= 500
@@ -54,11 +57,11 @@ def test_summary(finished_run):
   assert summary['agent_steps'] >= 100
   assert summary['environment_frames'] == summary['agent_steps']
   assert 0 < summary['episodes'] <= summary['agent_steps'] / 8
-  assert 0 < summary['learning_seconds'] < summary['wall_seconds'] < 240
+  assert 0 < summary['learning_seconds'] < summary['wall_seconds']
   assert summary['learner_steps_per_second'] == pytest.approx(
-      400 / summary['learning_seconds'])
+      programs.FINISHED_STEPS / summary['learning_seconds'])
   assert summary['samples_per_second'] == pytest.approx(
-      3200 / summary['learning_seconds'])
+      8 * programs.FINISHED_STEPS / summary['learning_seconds'])
   assert summary['agent_steps_per_second'] == pytest.approx(
       summary['agent_steps'] / summary['wall_seconds'])
   assert summary['frames_per_second'] == summary['agent_steps_per_second']
@@ -84,7 +87,7 @@ def test_configuration_is_saved_as_it_was_resolved(finished_run):
   expected.evaluator.max_seconds = 20.0
   expected.evaluator.period_seconds = 1.0
   expected.run.seed = 3
-  expected.run.max_learner_steps = 400
+  expected.run.max_learner_steps = programs.FINISHED_STEPS
   expected.run.target_return = float('inf')
   expected.run.max_minutes = float('inf')
   expected.run.metrics_period_seconds = 0.5
@@ -138,7 +141,7 @@ def test_metrics_agree_with_the_summary(finished_run):
       value for _, value in learner['learner_steps']]
   evaluator = programs.read_points(finished_run.workdir, 'evaluator')
   assert evaluator['evaluation_return_mean'][-1] == (
-      400, pytest.approx(summary['final_return_mean']))
+      programs.FINISHED_STEPS, pytest.approx(summary['final_return_mean']))
   # The ladder over four environments: 0.4^(1 + 7 i / 3).
   for actor, (low, high) in enumerate([(0.4**(10 / 3), 0.4),
                                        (0.4**8, 0.4**(17 / 3))]):

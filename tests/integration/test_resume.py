@@ -90,8 +90,7 @@ def test_every_process_killed_at_once_and_the_same_command_again(
   kept = _checkpointed_steps(workdir)
   processes = [
       process.pid for process in psutil.process_iter()
-      if process.status() != psutil.STATUS_ZOMBIE and
-      _session(process.pid) == program.pid]
+      if _session(process.pid) == program.pid and _is_alive(process)]
   assert len(processes) >= 5
   for pid in processes:
     try:
@@ -131,3 +130,10 @@ def _session(pid: int) -> int:
     return os.getsid(pid)
   except ProcessLookupError:
     return -1
+
+
+def _is_alive(process: psutil.Process) -> bool:
+  try:
+    return process.status() != psutil.STATUS_ZOMBIE
+  except psutil.NoSuchProcess:
+    return False

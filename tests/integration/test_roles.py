@@ -13,7 +13,7 @@ from apex_tf import config as config_lib
 from apex_tf.monitoring import run_directory
 from configs import cartpole
 
-_PATIENCE_SECONDS = 240.0
+_PATIENCE_SECONDS = 1200.0
 
 
 def _free_address():
@@ -135,7 +135,7 @@ def test_plain_processes_and_a_restarted_actor(cluster):
   # SIGTERM is the stop event of each; none needs another one to end.
   for process in (evaluator, actor, learner, replay):
     os.kill(process.pid, signal.SIGTERM)
-    process.join(60)
+    process.join(_PATIENCE_SECONDS)
     assert process.exitcode == 0
 
 
@@ -153,5 +153,5 @@ def test_limit_ends_all_but_replay(cluster):
   assert status.evaluations[-1].learner_step == 50
   assert replay.is_alive()
   os.kill(replay.pid, signal.SIGTERM)
-  replay.join(60)
+  replay.join(_PATIENCE_SECONDS)
   assert replay.exitcode == 0

@@ -22,7 +22,7 @@ def test_processes_leave_the_last_published_policy(finished_run):
   assert finished_run.ended.code == 0, finished_run.ended.err
   summary = programs.read_json(finished_run.workdir / 'summary.json')
   assert _saved(finished_run.workdir).learner_step == (
-      summary['evaluated_version']) == 400
+      summary['evaluated_version']) == programs.FINISHED_STEPS
 
 
 def test_interrupted_processes_leave_a_policy(launch):

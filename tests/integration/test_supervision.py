@@ -16,7 +16,7 @@ from tests.integration import programs
 
 _ROLES = ('actor_0', 'evaluator', 'replay', 'learner')
 # The issue says 10 seconds; the rest is for a machine with other things to do.
-_END_SECONDS = 10.0 + 15.0
+_END_SECONDS = 10.0 + 50.0
 
 _ON_DEMAND = '''
 """A task that is solved from when a file is there."""
@@ -142,7 +142,7 @@ def test_every_role_may_be_killed(launch, tmp_path: pathlib.Path):
   finish.touch()
   code, out, err = program.wait()
   assert code == 0, err
-  assert err == ''
+  assert programs.without_waiting(err) == ''
   assert 'actor 0 restarted' in out
   assert not program.survivors()
   summary = programs.read_json(program.workdir / 'summary.json')

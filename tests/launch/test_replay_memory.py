@@ -23,7 +23,7 @@ def _run(*arguments):
       cwd=_ROOT, env={
           name: value for name, value in os.environ.items()
           if name not in ('TF_CPP_MIN_LOG_LEVEL', 'CUDA_VISIBLE_DEVICES')},
-      capture_output=True, text=True, check=False, timeout=400)
+      capture_output=True, text=True, check=False, timeout=1200)
 
 
 def test_frames_take_at_most_60_percent_of_full_stacks():

@@ -70,7 +70,7 @@ def test_lines_come_periodically_from_a_thread(tmp_path, status, config):
     for step in range(2):
       status.learner_steps = step + 1
       directory.write_status(status)
-      deadline = time.monotonic() + 10
+      deadline = time.monotonic() + 60
       while f'learner {step + 1} steps' not in stream.getvalue():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -99,12 +99,14 @@ def test_a_reader_that_has_gone_away_does_not_stop_the_run(
 
 
 _SHOW = """
-import sys, time
+import os, sys, time
 from apex_tf import config
 from apex_tf.monitoring import console, run_directory
 directory = run_directory.RunDirectory(sys.argv[1])
 with console.Console(config.Config(), directory):
-  time.sleep(1.5)
+  deadline = time.monotonic() + 60
+  while not os.path.exists(sys.argv[2]) and time.monotonic() < deadline:
+    time.sleep(0.05)
   status = directory.read_status()
   status.learner_steps = 54321
   directory.write_status(status)
@@ -112,6 +114,7 @@ with console.Console(config.Config(), directory):
 
 
 def test_panel_on_a_terminal(tmp_path, status):
+  seen = tmp_path / 'seen'  # Once it was drawn again and again.
   directory = run_directory_lib.RunDirectory(str(tmp_path))
   directory.write_status(status)
   parent, child = pty.openpty()
@@ -122,8 +125,9 @@ def test_panel_on_a_terminal(tmp_path, status):
                       'TTY_COMPATIBLE', 'TTY_INTERACTIVE')}
   environment.update(TERM='xterm-256color', PYTHONIOENCODING='utf-8')
   process = subprocess.Popen(
-      [sys.executable, '-c', _SHOW, str(tmp_path)], stdin=child, stdout=child,
-      stderr=child, env=environment, cwd=pathlib.Path(__file__).parents[2])
+      [sys.executable, '-c', _SHOW, str(tmp_path), str(seen)], stdin=child,
+      stdout=child, stderr=child, env=environment,
+      cwd=pathlib.Path(__file__).parents[2])
   os.close(child)
   output = b''
   try:
@@ -132,16 +136,18 @@ def test_panel_on_a_terminal(tmp_path, status):
       if not data:
         break
       output += data
+      if output.count('╭'.encode()) >= 4:
+        seen.touch()
   except OSError:  # The other side is closed.
     pass
   finally:
     os.close(parent)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
   text = output.decode()
   plain = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', text)
   assert '12,345 steps' in plain
   assert '54,321 steps' in plain.rsplit('╭', 1)[1]
-  assert text.count('╭') >= 3  # Drawn again and again, over itself.
+  assert text.count('╭') >= 4  # Drawn over itself.
   assert '\x1b[1A' in text
   # Shown whenever the process might be killed, and at the end.
   assert text.rfind('\x1b[?25h') > text.rfind('\x1b[?25l')

@@ -203,8 +203,8 @@ def test_roles_of_a_killed_launcher_are_waited_for(
   _make_run(path)
   process = start_role(path, 'learner')
   timer = threading.Timer(1.0, process.kill)
-  timer.start()
   start = time.monotonic()
+  timer.start()
   assert run_directory_lib.prepare(path, 'auto').resumed
   assert 0.5 < time.monotonic() - start < 9.0
   timer.join()

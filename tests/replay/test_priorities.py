@@ -155,7 +155,8 @@ def test_updates_do_not_wait_for_a_server_that_is_away(replay, wait_until):
   threading.Thread(target=update, daemon=True).start()
   wait_until(done.is_set)
   statistics = writer.statistics
-  # The thread may have taken up to 50 keys with it before it was stuck.
-  assert statistics.dropped >= 2000 - 2 * 50
+  # The thread may have taken up to 50 keys with a write that failed, and with
+  # the next, in which it is stuck; and there is what still waits.
+  assert statistics.dropped >= 2000 - 3 * 50
   assert statistics.written == 0
   writer.stop()
