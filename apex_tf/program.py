@@ -215,6 +215,23 @@ def make_program(config: config_lib.Config, directory: str) -> lp.Program:
   return program
 
 
+def process_environment(group: str) -> Dict[str, str]:
+  """The environment variables of a group's processes.
+
+  Args:
+    group: of `make_program`.
+  """
+  common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1',
+            # Without it, every call of a graph keeps memory: `graph_calls`.
+            'TF_RUN_EAGER_OP_AS_FUNCTION': '1'}
+  if group == 'learner':
+    # On the CPU, oneDNN makes the learner's convolutions 1.6 times as fast.
+    return {**common, 'TF_ENABLE_ONEDNN_OPTS': '1'}
+  # Many processes share the cores: each acts with one thread.
+  return {**common, 'CUDA_VISIBLE_DEVICES': '-1', 'TF_NUM_INTRAOP_THREADS': '1',
+          'TF_NUM_INTEROP_THREADS': '1', 'OMP_NUM_THREADS': '1'}
+
+
 def make_resources(
     config: config_lib.Config, directory: run_directory.RunDirectory
 ) -> Dict[str, local_multi_processing.PythonProcess]:
@@ -227,22 +244,12 @@ def make_resources(
   Returns:
     A resource for each group of `make_program`.
   """
-  common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1',
-            # Without it, every call of a graph keeps memory: `graph_calls`.
-            'TF_RUN_EAGER_OP_AS_FUNCTION': '1'}
-  no_gpu = {**common, 'CUDA_VISIBLE_DEVICES': '-1'}
-  # Many processes share the cores: each acts with one thread.
-  acting = {**no_gpu, 'TF_NUM_INTRAOP_THREADS': '1',
-            'TF_NUM_INTEROP_THREADS': '1', 'OMP_NUM_THREADS': '1'}
-  # On the CPU, oneDNN makes the learner's convolutions 1.6 times as fast.
-  learning = {**common, 'TF_ENABLE_ONEDNN_OPTS': '1'}
   resources = {}
-  for group, role, environment in (
-      ('replay', 'replay', acting), ('learner', 'learner', learning),
-      ('actor', 'actor_{}', acting), ('evaluator', 'evaluator', acting)):
+  for group, role in (('replay', 'replay'), ('learner', 'learner'),
+                      ('actor', 'actor_{}'), ('evaluator', 'evaluator')):
     interpreter = os.path.join(directory.roles_directory, f'{group}.sh')
     supervisor.write_interpreter(
         interpreter, role, directory.roles_directory, config.run.max_restarts)
     resources[group] = local_multi_processing.PythonProcess(
-        env=environment, _absolute_interpreter_path=interpreter)
+        env=process_environment(group), _absolute_interpreter_path=interpreter)
   return resources

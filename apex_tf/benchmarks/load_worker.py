@@ -1,0 +1,91 @@
+"""The paper's 360 actors and its learner's input, against one replay server.
+
+  python -m apex_tf.benchmarks.load_worker --config=JSON --actors=360
+
+Each actor has one environment of the recording and a writer of its own; when
+its turn comes it writes a batch of transitions, as the paper's actors send
+theirs, as fast as the server takes them. Tasks: `write` ("count" of
+transitions), `sample` ("count" of transitions, in the learner's batches).
+"""
+
+import argparse
+import functools
+
+import psutil
+import reverb
+
+from apex_tf import builder as builder_lib
+from apex_tf import config as config_lib
+from apex_tf.benchmarks import play
+from apex_tf.benchmarks import servers
+from apex_tf.benchmarks import workers
+from apex_tf.replay import tables as tables_lib
+
+# Transitions that one actor sends at a time [paper, by its reimplementations].
+_BATCH = 50
+
+
+class Actors:
+  """Many actors of one environment each, in one thread."""
+
+  def __init__(self, builder: builder_lib.Builder, address: str,
+               num_actors: int):
+    """Connects all of them.
+
+    Args:
+      builder: of a configuration with one environment an actor.
+      address: of the replay server.
+      num_actors: adders, each with a client and a writer.
+    """
+    self._recording = play.Recording(builder)
+    self._adders = [builder.make_adder(reverb.Client(address))
+                    for _ in range(num_actors)]
+    for adder in self._adders:
+      self._recording.begin(adder)
+    self._turn = 0
+    self._steps = 0
+
+  def write(self) -> float:
+    """The next actor's batch; transitions."""
+    adder = self._adders[self._turn % len(self._adders)]
+    self._turn += 1
+    before = adder.statistics.items_inserted
+    for _ in range(_BATCH):
+      self._recording.add(adder, self._steps)
+      self._steps += 1
+    return float(adder.statistics.items_inserted - before)
+
+
+def main() -> None:
+  """Serves until its standard input ends."""
+  parser = argparse.ArgumentParser('load_worker')
+  parser.add_argument('--config', required=True)
+  parser.add_argument('--actors', type=int, required=True)
+  args = parser.parse_args()
+  config = config_lib.Config.from_json(args.config)
+  builder = builder_lib.Builder(config)
+  make_tables = functools.partial(
+      tables_lib.make_tables, config.replay, builder.spec, limit_ratio=False)
+  with servers.ReplayServer(make_tables) as server:
+    actors = Actors(builder, server.address, args.actors)
+    written = 0.0
+    while written < config.replay.min_size + args.actors * _BATCH:
+      written += actors.write()
+    batches = iter(builder.make_dataset(server.address))
+    clocks = {
+        'cpu_seconds': lambda: servers.cpu_seconds(psutil.Process()),
+        'server_cpu_seconds': server.cpu_seconds,
+    }
+
+    def sample() -> float:
+      next(batches)
+      return float(config.learner.batch_size)
+
+    workers.serve({
+        'write': lambda seconds: workers.count(actors.write, seconds, clocks),
+        'sample': lambda seconds: workers.count(sample, seconds, clocks),
+    })
+
+
+if __name__ == '__main__':
+  main()

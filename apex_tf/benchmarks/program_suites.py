@@ -1,0 +1,210 @@
+"""Suites of whole programs, of many actors, and of peers."""
+
+import copy
+import os
+from typing import Any, Dict, List, Mapping
+
+from apex_tf.benchmarks import programs
+from apex_tf.benchmarks import report
+from apex_tf.benchmarks import rounds
+from apex_tf.benchmarks import suites
+from apex_tf.benchmarks import workers
+
+# What the paper's 360 actors and its learner do in a second.
+PAPER_ACTORS = 360
+PAPER_INSERTS = 12_500
+PAPER_SAMPLES = 19 * 512
+
+_NUM_ACTORS = (1, 2, 4, 8, 16)
+
+# Over a preset: learning begins soon, and everything is as it will be.
+_SOON: Dict[str, Any] = {
+    'replay.min_size': 2000,
+    'replay.capacity': 50_000,
+    'replay.samples_per_insert': 0.0,
+    'actor.num_actors': 1,
+    'actor.environments_per_actor': 16,
+}
+
+
+def _rate(name: str) -> rounds.Figure:
+  return lambda window: window[name] / window['seconds']
+
+
+def _samples_rate(batch_size: int) -> rounds.Figure:
+  return lambda window: batch_size * window['learner_steps'] / window['seconds']
+
+
+class NoPeersError(ValueError):
+  """The environments of `make peers` are not there."""
+
+
+def _peer(options: suites.Options, name: str, *arguments: str
+         ) -> workers.Worker:
+  """Starts a peer's worker under its own interpreter."""
+  python = os.path.join(options.peers_directory, name, 'bin', 'python')
+  return workers.Worker(
+      [python, '-m', f'apex_tf.benchmarks.peers.{name}_worker', *arguments],
+      {'PYTHONPATH': os.getcwd(), 'CUDA_VISIBLE_DEVICES': '-1',
+       'TF_CPP_MIN_LOG_LEVEL': '2'})
+
+
+def check_peers(options: suites.Options) -> None:
+  """Refuses a suite that compares with peers where there are none.
+
+  Raises:
+    NoPeersError: names what is missing.
+  """
+  for name in ('acme', 'rllib'):
+    path = os.path.join(options.peers_directory, name, 'bin', 'python')
+    if not os.path.exists(path):
+      raise NoPeersError(f'peers_directory is {options.peers_directory!r}, but '
+                         f'must have {name}/bin/python: run `make peers`')
+
+
+def program(options: suites.Options) -> List[report.Row]:
+  """The whole program on Pong and CartPole, beside RLlib's Ape-X; start-up."""
+  rows = []
+  for task, preset, batch, bound in (
+      ('pong', options.pong_preset, 128, 3.0),
+      ('cartpole', options.cartpole_preset, 64, 6.0)):
+    fields = {**_SOON, 'learner.batch_size': batch}
+    with programs.Program(preset, *programs.flags_of(fields)) as ours:
+      ours.wait_for_learning()
+      ours.pause()
+      with _peer(options, 'rllib', f'--env={task}',
+                 f'--batch={batch}') as rllib:
+        windows = rounds.alternate({
+            'ours': ours.measure,
+            **suites.tasks(rllib, 'train'),
+        }, 15 * options.seconds_scale, options.num_rounds,
+            5 * options.seconds_scale)
+    for what, ours_figure, theirs in (
+        ('transitions', _rate('transitions'), _rate('transitions')),
+        ('samples', _samples_rate(batch), _rate('samples'))):
+      mine = rounds.Sample.of(windows['ours'], ours_figure)
+      rllibs = rounds.Sample.of(windows['train'], theirs)
+      rows += [
+          report.Row('program', f'{what}, {task}, batch {batch}', mine, '1/s',
+                     "RLlib's Ape-X", mine.over(rllibs), bound),
+          report.Row('program', f"{what}, {task}, RLlib's Ape-X", rllibs,
+                     '1/s'),
+      ]
+  return rows + start_up(options)
+
+
+def start_up(options: suites.Options) -> List[report.Row]:
+  """From the command to the first learner step, on CartPole."""
+  seconds = []
+  for _ in range(options.num_rounds):
+    with programs.Program(options.cartpole_preset) as started:
+      seconds.append(started.wait_for_learning())
+  return [report.Row(
+      'program', 'from the command to the first learner step, cartpole',
+      rounds.Sample(seconds), 's', bound=25.0, bound_is_lower=False)]
+
+
+def scale(options: suites.Options) -> List[report.Row]:
+  """Throughput against the number of actors, and the paper's load."""
+  return _actor_counts(options) + _paper_load(options)
+
+
+def _actor_counts(options: suites.Options) -> List[report.Row]:
+  """All count up, then down, so that a drift of the machine evens out."""
+  windows: Dict[int, List[workers.Window]] = {
+      count: [] for count in _NUM_ACTORS}
+  for count in (*_NUM_ACTORS, *reversed(_NUM_ACTORS)):
+    fields = {**_SOON, 'actor.num_actors': count,
+              # Acting alone: the learner never begins.
+              'replay.min_size': 50_000, 'replay.capacity': 10_000_000,
+              'run.max_memory_share': 1.0,
+              'actor.environments_per_actor': 8}
+    with programs.Program(
+        options.pong_preset, *programs.flags_of(fields)) as running:
+      running.wait_for_acting(count)
+      for _ in range((options.num_rounds + 1) // 2):
+        windows[count].append(running.measure(6 * options.seconds_scale))
+  rates = {count: rounds.Sample.of(windows[count], _rate('transitions'))
+           for count in _NUM_ACTORS}
+  best = max(rates.values(), key=lambda sample: sample.median)
+  return [
+      report.Row('scale', f'transitions of {count} actors', rate, '1/s',
+                 'the best count', rounds.Sample([rate.median / best.median]),
+                 0.9 if count == 8 else None)
+      for count, rate in rates.items()]
+
+
+def _paper_load(options: suites.Options) -> List[report.Row]:
+  """What 360 writers and the learner's input cost, by the measured costs."""
+  config = copy.deepcopy(options.pong)
+  config.actor.environments_per_actor = 1
+  with suites.start('load_worker', 'actor', config,
+                    f'--actors={PAPER_ACTORS}') as worker:
+    windows = rounds.alternate(
+        suites.tasks(worker, 'write', 'sample'), 5 * options.seconds_scale,
+        options.num_rounds, 3 * options.seconds_scale)
+  cost = {
+      f'{task} {clock}': rounds.Sample.of(
+          windows[task], rounds.microseconds(clock))
+      for task in windows for clock in (suites.CPU, suites.SERVER_CPU)}
+  cores = _paper_cores({name: sample.median for name, sample in cost.items()})
+  return [
+      report.Row('scale', f'inserts of {PAPER_ACTORS} writers',
+                 rounds.Sample.of(windows['write'], rounds.per_second), '1/s'),
+      report.Row('scale', 'samples in batches of 512',
+                 rounds.Sample.of(windows['sample'], rounds.per_second),
+                 '1/s'),
+      *(report.Row('scale', f'{side} for each {what}', cost[name], 'CPU us')
+        for name, side, what in (
+            (f'write {suites.CPU}', 'actor side', 'insert'),
+            (f'write {suites.SERVER_CPU}', 'server', 'insert'),
+            (f'sample {suites.CPU}', "learner's input", 'sample'),
+            (f'sample {suites.SERVER_CPU}', 'server', 'sample'))),
+      *(report.Row('scale', f"the paper's load: {name}",
+                   rounds.Sample([value]), 'cores',
+                   bound=3.0 if name.startswith('replay server and') else None,
+                   bound_is_lower=False)
+        for name, value in cores.items()),
+  ]
+
+
+def _paper_cores(cost: Mapping[str, float]) -> Dict[str, float]:
+  """Cores for the paper's rates at these microseconds for each transition."""
+  server = 1e-6 * (PAPER_INSERTS * cost[f'write {suites.SERVER_CPU}'] +
+                   PAPER_SAMPLES * cost[f'sample {suites.SERVER_CPU}'])
+  pipeline = 1e-6 * PAPER_SAMPLES * cost[f'sample {suites.CPU}']
+  return {
+      'replay server': server,
+      "learner's input pipeline": pipeline,
+      'replay server and input pipeline': server + pipeline,
+      'writing of all actors': 1e-6 * PAPER_INSERTS * cost[
+          f'write {suites.CPU}'],
+  }
+
+
+def peers(options: suites.Options) -> List[report.Row]:
+  """Our actor, and Acme's actor and DQN agent, on Pong."""
+  with suites.start('actor_worker', 'actor', options.pong) as ours, _peer(
+      options, 'acme', '--task=actor') as acme, _peer(
+          options, 'acme', '--task=agent', '--batch=128') as agent:
+    windows = rounds.alternate({
+        **suites.tasks(ours, 'apex'), **suites.tasks(acme, 'act'),
+        **suites.tasks(agent, 'run'),
+    }, 6 * options.seconds_scale, options.num_rounds,
+        3 * options.seconds_scale)
+  rows = []
+  for what, figure, unit, bound in (
+      ('transitions of one actor by CPU time',
+       rounds.per_cpu_second(suites.CPU), '1/CPU s', 3.0),
+      ('transitions of one actor', rounds.per_second, '1/s', None)):
+    mine = rounds.Sample.of(windows['apex'], figure)
+    acmes = rounds.Sample.of(windows['act'], figure)
+    rows += [
+        report.Row('peers', what, mine, unit, "Acme's actor",
+                   mine.over(acmes), bound),
+        report.Row('peers', f"{what}, Acme's", acmes, unit),
+    ]
+  return rows + [
+      report.Row('peers', f"{what} of Acme's DQN agent, pong, batch 128",
+                 rounds.Sample.of(windows['run'], _rate(what)), '1/s')
+      for what in ('transitions', 'samples')]

@@ -1,0 +1,121 @@
+"""Measures how fast the parts are, beside the limit of this machine.
+
+  python -m launch.benchmark --suite=all --output=benchmark.json
+
+Prints a table and writes it, with every single window and the machine, as
+JSON. Everything that is compared takes turns in one run; figures are medians
+of --rounds windows. Exit code 1: something does not reach what is asked of it,
+and the table says what.
+
+Suites:
+
+  actor    one actor process against its environments and policy alone
+  learner  learning from a live replay server against the gradient step alone
+  replay   cost and memory of items, at three sizes
+  program  whole runs beside RLlib's Ape-X, and how long one takes to start
+  scale    1 to 16 actors, and the load of the paper's 360
+  peers    Acme's actor and its DQN agent
+
+`program` and `peers` need what `make peers` installs.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Callable, Dict, List, Sequence
+
+from absl import flags
+
+from apex_tf.benchmarks import machine
+from apex_tf.benchmarks import program_suites
+from apex_tf.benchmarks import report
+from apex_tf.benchmarks import suites
+from configs import atari
+from configs import atari_small
+from launch import command_line
+
+_SUITES: Dict[str, Callable[[suites.Options], List[report.Row]]] = {
+    'actor': suites.actor,
+    'learner': suites.learner,
+    'replay': suites.replay,
+    'program': program_suites.program,
+    'scale': program_suites.scale,
+    'peers': program_suites.peers,
+}
+_WITH_PEERS = ('program', 'peers')
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum('suite', 'all', [*_SUITES, 'all'], 'What to measure.')
+flags.DEFINE_string('output', None, 'JSON file to write.')
+flags.DEFINE_integer('rounds', 5, 'Windows of each contender.', lower_bound=1)
+flags.DEFINE_float('seconds_scale', 1.0, 'Scales the length of each window.',
+                   lower_bound=0.01)
+flags.DEFINE_list('replay_sizes', ['50000', '250000', '1000000'],
+                  'Transitions in the servers of the suite replay.')
+flags.DEFINE_string('peers_directory', '.venv-peers',
+                    'Where `make peers` has installed the peers.')
+
+_NUM_ENVIRONMENTS = 16
+_SMALL_BATCH = 64
+
+
+def make_options() -> suites.Options:
+  """As the flags say.
+
+  Raises:
+    ValueError: names a flag, its value and what is allowed.
+  """
+  sizes = []
+  for text in FLAGS.replay_sizes:
+    if not text.isdigit() or int(text) < 2000:
+      raise ValueError(f'replay_sizes has {text!r}, but must have whole '
+                       'numbers of at least 2000')
+    sizes.append(int(text))
+  pong, small = atari.get_config(), atari_small.get_config()
+  small.learner.batch_size = _SMALL_BATCH
+  for config in (pong, small):
+    config.environment.game = 'pong'
+    config.actor.num_actors = 1
+    config.actor.environments_per_actor = _NUM_ENVIRONMENTS
+    config.replay.capacity = min(50_000, *sizes)
+    config.replay.min_size = min(10_000, *sizes)
+    config.replay.samples_per_insert = 0.0
+    config.validate()
+  return suites.Options(pong, small, FLAGS.rounds, FLAGS.seconds_scale,
+                        sorted(sizes), peers_directory=FLAGS.peers_directory)
+
+
+def main(argv: Sequence[str]) -> None:
+  del argv
+  try:
+    options = make_options()
+    names = list(_SUITES) if FLAGS.suite == 'all' else [FLAGS.suite]
+    if set(names) & set(_WITH_PEERS):
+      program_suites.check_peers(options)
+    if FLAGS.output:
+      with open(FLAGS.output, 'a', encoding='utf-8'):
+        pass
+  except (OSError, ValueError) as error:
+    command_line.refuse(str(error))
+  described = machine.describe()
+  rows: List[report.Row] = []
+  for name in names:
+    start = time.monotonic()
+    rows += _SUITES[name](options)
+    print(f'{name}: {time.monotonic() - start:.0f} s', file=sys.stderr,
+          flush=True)
+  print(report.table(rows))
+  if FLAGS.output:
+    with open(FLAGS.output, 'w', encoding='utf-8') as file:
+      json.dump({'machine': described,
+                 'rows': [row.to_mapping() for row in rows]}, file, indent=1)
+    print(f'Written: {os.path.abspath(FLAGS.output)}')
+  missed = report.missed(rows)
+  for row in missed:
+    print(f'Not reached: {row.suite}, {row.what}', file=sys.stderr)
+  sys.exit(1 if missed else 0)
+
+
+if __name__ == '__main__':
+  command_line.run(main)

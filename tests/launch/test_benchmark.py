@@ -1,0 +1,66 @@
+"""The benchmark's command, on windows too short to mean anything."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _run(*flags):
+  return subprocess.run(
+      [sys.executable, '-m', 'launch.benchmark', *flags], cwd=ROOT,
+      capture_output=True, text=True, timeout=1200, check=False,
+      env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '2'})
+
+
+def test_parts_are_measured_and_written_down(tmp_path):
+  output = tmp_path / 'benchmark.json'
+  suites = {}
+  for suite in ('actor', 'learner', 'replay'):
+    result = _run(f'--suite={suite}', '--rounds=1', '--seconds_scale=0.05',
+                  '--replay_sizes=2000,3000', f'--output={output}')
+    # 1: so short a look may well miss what is asked.
+    assert result.returncode in (0, 1), result.stderr
+    written = json.loads(output.read_text())
+    assert written['machine']['cores'] >= 1
+    assert written['machine']['versions']['dm-reverb']
+    suites[suite] = written['rows']
+    lines = [line for line in result.stdout.splitlines()
+             if line.startswith(f'| {suite} |')]
+    assert len(lines) == len(written['rows'])
+    missed = [row for row in written['rows'] if row['holds'] is False]
+    assert result.returncode == int(bool(missed))
+    assert result.stderr.count('Not reached: ') == len(missed)
+    # CPU time is counted in hundredths of a second.
+    assert all(row['median'] > 0 for row in written['rows']
+               if row['unit'] != 'CPU us')
+  asked = {suite: [row['bound'] for row in rows if row['bound'] is not None]
+           for suite, rows in suites.items()}
+  assert asked['actor'] == [0.85]
+  assert asked['learner'] == [0.9, 0.8]
+  # Memory at the smaller size; four costs at the larger; rates between them.
+  assert sorted(asked['replay']) == [0.5, 0.8, 45, 45, 150, 200]
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['--suite=speed'],
+     'flag --suite=speed: value should be one of <actor|learner|replay'),
+    (['--suite=replay', '--replay_sizes=5000,few'],
+     "replay_sizes has 'few', but must have whole numbers of at least 2000"),
+    (['--suite=actor', '--rounds=0'], 'rounds'),
+    (['--suite=actor', '--output=/nowhere/at/all.json'],
+     "No such file or directory: '/nowhere/at/all.json'"),
+    (['--suite=peers', '--peers_directory=/nowhere'],
+     "peers_directory is '/nowhere', but must have acme/bin/python: run "
+     '`make peers`'),
+])
+def test_mistakes_are_one_line(flags, message):
+  result = _run(*flags)
+  assert result.returncode == 2
+  assert message in result.stderr
+  assert 'Traceback' not in result.stderr
