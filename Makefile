@@ -18,7 +18,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help doctor setup environment run test test-learning test-faults \
-  soak check lock clean
+  soak benchmark peers check lock clean
 
 help:  ## This list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  %-14s %s\n", $$1, $$2 }' \
@@ -69,6 +69,24 @@ soak: doctor environment  ## Watch a long run for leaks (MINUTES=, ARGS=).
 	$(VENV_PYTHON) -m tests.soak --minutes=$(MINUTES) --workdir=runs/soak \
 	  --output=runs/soak.md $(ARGS)
 
+# What ours is measured beside, each with libraries of its own.
+PEERS := .venv-peers/acme/.installed .venv-peers/rllib/.installed
+
+.venv-peers/%/.installed: apex_tf/benchmarks/peers/%.txt
+	rm -rf .venv-peers/$*
+	$(PYTHON) -m venv .venv-peers/$*
+	.venv-peers/$*/bin/python -m pip install --compile pip==26.3 wheel \
+	  $$(grep '^setuptools==' $<)
+	.venv-peers/$*/bin/python -m pip install --compile --no-deps \
+	  --no-build-isolation -r $<
+	touch $@
+
+peers: doctor $(PEERS)  ## Install Acme's and RLlib's agents for `benchmark`.
+
+benchmark: environment peers  ## How fast, beside what is possible (ARGS=).
+	$(VENV_PYTHON) -m launch.benchmark --suite=all \
+	  --output=runs/benchmark.json $(ARGS)
+
 check: environment  ## Linter and type checker.
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m mypy
@@ -81,6 +99,6 @@ lock: environment  ## Compile requirements.lock from setup.py (ARGS=--upgrade).
 	  --output-file requirements.lock $(ARGS) setup.py
 
 clean:  ## Remove .venv and all caches; runs/ stays.
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache \
+	rm -rf $(VENV) .venv-peers build dist *.egg-info .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """The acting role: a policy, and an adder where experience is recorded."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 from acme import core
 import dm_env
@@ -16,7 +16,9 @@ class Actor(core.Actor):
   """An `acme.core.Actor` with a leading batch dimension.
 
   One policy call chooses the actions of E environments, and the values from
-  that same call become the priorities of what the adder writes.
+  that same call become the priorities of what the adder writes. What was
+  observed is written by `update`, which the environment loop calls while the
+  environments are at their next step.
   """
 
   def __init__(self, policy: agents.Policy,
@@ -34,6 +36,8 @@ class Actor(core.Actor):
     self._adder = adder
     self._output: Optional[types.PolicyOutput] = None
     self._acted_with = 0
+    self._observed: Optional[
+        Tuple[np.ndarray, dm_env.TimeStep, adder_lib.PolicyExtras]] = None
 
   def select_action(self, observation: np.ndarray) -> np.ndarray:
     """Actions `[E, ...]` for observations `<dtype>[E, stack, *frame]`."""
@@ -48,16 +52,21 @@ class Actor(core.Actor):
 
   def observe(self, action: np.ndarray,
               next_timestep: dm_env.TimeStep) -> None:
-    """Records the step that the last `select_action` led to."""
-    if self._adder is not None and self._output is not None:
-      self._adder.add(
-          action, next_timestep,
-          adder_lib.PolicyExtras(
-              action_value=self._output.action_value,
-              bootstrap_value=self._output.bootstrap_value,
-              learner_step=self._acted_with))
+    """Takes the step that the last `select_action` led to."""
+    self._record()
+    if self._output is not None:
+      self._observed = action, next_timestep, adder_lib.PolicyExtras(
+          action_value=self._output.action_value,
+          bootstrap_value=self._output.bootstrap_value,
+          learner_step=self._acted_with)
 
   def update(self, wait: bool = False) -> None:
-    """Once an agent step: lets the variable client do its work."""
+    """Once an agent step: records it, lets the variable client do its work."""
     del wait  # The first variables are waited for before acting begins.
+    self._record()
     self._variable_client.update()
+
+  def _record(self) -> None:
+    observed, self._observed = self._observed, None
+    if self._adder is not None and observed is not None:
+      self._adder.add(*observed)

@@ -70,9 +70,11 @@ class EnvironmentLoop:
       self._timestep = self._environment.reset()
       self._actor.observe_first(self._timestep)
     action = self._actor.select_action(self._timestep.observation)
-    self._timestep = self._environment.step(action)
-    self._actor.observe(action, self._timestep)
+    self._environment.begin_step(action)
+    # While the environments step: what was observed before goes to replay.
     self._actor.update()
+    self._timestep = self._environment.end_step()
+    self._actor.observe(action, self._timestep)
     return self._count(self._timestep)
 
   def _count(self, timestep: dm_env.TimeStep) -> List[Episode]:

@@ -94,6 +94,8 @@ def main(argv: Sequence[str]) -> None:
     if set(names) & set(_WITH_PEERS):
       program_suites.check_peers(options)
     if FLAGS.output:
+      folder = os.path.dirname(os.path.abspath(FLAGS.output))
+      os.makedirs(folder, exist_ok=True)
       with open(FLAGS.output, 'a', encoding='utf-8'):
         pass
   except (OSError, ValueError) as error:

@@ -49,7 +49,7 @@ class _Policy(agents.Policy):
 
 
 def _make(adder=None, update_period=1):
-  """Environment, policy, publisher, its variable, and the loop."""
+  """Environment, policy, publisher, its variable, actor, and the loop."""
   learned = tf.Variable(0.0)
   publisher = variables_lib.VariablePublisher([learned])
   policy = _Policy()
@@ -57,13 +57,13 @@ def _make(adder=None, update_period=1):
       publisher, policy.variables, update_period, asynchronous=False)
   client.update_now()
   environment = scripted_environment.ScriptedEnvironment(_SCRIPT)
-  loop = environment_loop.EnvironmentLoop(
-      environment, actor_lib.Actor(policy, client, adder))
-  return environment, policy, publisher, learned, loop
+  actor = actor_lib.Actor(policy, client, adder)
+  loop = environment_loop.EnvironmentLoop(environment, actor)
+  return environment, policy, publisher, learned, actor, loop
 
 
 def test_acts_without_an_adder():
-  environment, policy, _, _, loop = _make()
+  environment, policy, _, _, _, loop = _make()
   for _ in range(12):
     loop.step()
   # 24 calls less those on last states, whose actions count for nothing.
@@ -84,12 +84,13 @@ def test_transitions_carry_the_values_and_version_that_acted(
                               priority_exponent=0.0), spec))
   client = server.localhost_client()
   adder = transition_oracle.make_adder(client, _SCRIPT, n_step)
-  _, policy, publisher, learned, loop = _make(adder, update_period)
+  _, policy, publisher, learned, actor, loop = _make(adder, update_period)
   for number in range(1, 31):
     # A new version at each step, there before the environment's step ends.
     learned.assign(5.0 * number)
     publisher.publish(5 * number)
     loop.step()
+  actor.update()  # The last step is written while the next one is made.
   adder.reset()
   expected = {item.place: item for item in transition_oracle.expected_items(
       _SCRIPT, policy.calls, n_step, 0.99, 0.0)}
@@ -108,3 +109,42 @@ def test_transitions_carry_the_values_and_version_that_acted(
         max(expected[place].priority, 1e-6), rel=1e-5, abs=1e-4)
     assert stored.learner_step % (5 * update_period) == 0
   adder.close()
+
+
+class _Adder:
+  """Keeps the actions and values that it is given."""
+
+  def __init__(self):
+    self.added = []
+
+  def add_first(self, timestep):
+    del timestep
+
+  def add(self, action, next_timestep, extras):
+    self.added.append((
+        action.tolist(), next_timestep.step_type.tolist(),
+        extras.action_value.tolist()))
+
+
+@pytest.mark.parametrize('updates', [True, False])
+def test_in_acmes_order_every_step_is_added(updates):
+  """Acme's loop updates after it observes; another may update seldom."""
+  adder = _Adder()
+  environment, _, _, _, actor, _ = _make(adder)
+  timestep = environment.reset()
+  actor.observe_first(timestep)
+  expected = []
+  for _ in range(5):
+    action = actor.select_action(timestep.observation)
+    # The policy's: its version less the time of each environment's frame.
+    times = [scripted_environment.where(stack[-1])[2]
+             for stack in timestep.observation]
+    timestep = environment.step(action)
+    actor.observe(action, timestep)
+    if updates:
+      actor.update()
+    expected.append((action.tolist(), timestep.step_type.tolist(),
+                     [0.0 - time for time in times]))
+  actor.update()
+  actor.update()
+  assert adder.added == expected

@@ -104,13 +104,13 @@ def test_the_actor_sees_every_step_once_and_in_order():
     loop.step()
   names = [name for name, _ in actor.events]
   assert names == ['observe_first'] + [
-      'select_action', 'observe', 'update'] * 4
+      'select_action', 'update', 'observe'] * 4
   timestep = actor.events[0][1]
   assert (timestep.step_type == dm_env.StepType.FIRST).all()
   # Each action is for the observation before it, the first one included.
   for call in range(4):
     _, observation = actor.events[1 + 3 * call]
     assert observation is timestep.observation
-    _, (action, timestep) = actor.events[2 + 3 * call]
+    _, (action, timestep) = actor.events[3 + 3 * call]
     assert action.tolist() == [call + 1] * 3
     assert environment.actions[call] is action

@@ -119,7 +119,7 @@ class _Script(batching.VectorEnvironment):
   def _reset(self, seeds):
     return np.zeros((1, 1, 1), np.float32)
 
-  def _step(self, action):
+  def _end(self):
     timestep = batching.first_timestep(np.zeros((1, 1, 1), np.float32))
     return timestep._replace(
         step_type=np.array([self._step_types.pop(0)], np.int32))

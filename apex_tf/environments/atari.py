@@ -131,9 +131,11 @@ class AtariEnvironment(batching.VectorEnvironment):
     self._frame = observation[0, -1]
     return observation
 
-  def _step(self, action: np.ndarray) -> dm_env.TimeStep:
-    observation, reward, terminated, _, info = self._vector.step(
-        action.astype(np.int32))
+  def _begin(self, action: np.ndarray) -> None:
+    self._vector.send(action.astype(np.int32))
+
+  def _end(self) -> dm_env.TimeStep:
+    observation, reward, terminated, _, info = self._vector.recv()
     is_first = self._terminated | self._truncated
     if self._truncated.any():
       # These games have played on; the others answer as they did above.

@@ -48,6 +48,7 @@ class BatchedEnvironment(dm_env.Environment):
   name: str = 'the environment'
   frames_per_agent_step: int = 1
   frames_per_second: float = 30.0
+  _begun: np.ndarray
 
   @property
   @abc.abstractmethod
@@ -58,6 +59,31 @@ class BatchedEnvironment(dm_env.Environment):
   def num_broken_episodes(self) -> int:
     """Episodes that the simulator broke off, in all environments."""
     return 0
+
+  def begin_step(self, action: np.ndarray) -> None:
+    """Gives every environment its action; `end_step` has what comes of it.
+
+    `step` is both. In between, environments that step in threads of their own
+    are at work while the caller does something else; others step in `end_step`.
+
+    Args:
+      action: as of `step`.
+
+    Raises:
+      ValueError: as of `step`.
+    """
+    self._begun = action
+
+  def end_step(self) -> dm_env.TimeStep:
+    """Waits until every environment has stepped.
+
+    Returns:
+      As of `step`.
+
+    Raises:
+      RuntimeError: as of `step`.
+    """
+    return self.step(self._begun)
 
   def render(self) -> np.ndarray:
     """The picture of environment 0 as a person would see it, now.

@@ -196,10 +196,20 @@ class VectorEnvironment(base.BatchedEnvironment):
       ValueError: actions of a wrong shape or out of range.
       RuntimeError: an episode begins with an observation that is not finite.
     """
+    self.begin_step(action)
+    return self.end_step()
+
+  def begin_step(self, action: np.ndarray) -> None:
+    """As of `base.BatchedEnvironment`."""
     action = check_actions(action, self.action_spec(), self.num_environments)
+    if self._was_reset:
+      self._begin(action)
+
+  def end_step(self) -> dm_env.TimeStep:
+    """As of `base.BatchedEnvironment`."""
     if not self._was_reset:
       return self.reset()
-    timestep = self._step(action)
+    timestep = self._end()
     is_broken = ~_is_finite(timestep)
     return self._mend(timestep, is_broken) if is_broken.any() else timestep
 
@@ -250,9 +260,16 @@ class VectorEnvironment(base.BatchedEnvironment):
   def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
     """Begins all episodes; `seeds` only the first time. Observations."""
 
+  def _begin(self, action: np.ndarray) -> None:
+    """As `begin_step`, after a reset and with checked actions.
+
+    By default it keeps them, as `_begun`, for `_end`.
+    """
+    self._begun = action
+
   @abc.abstractmethod
-  def _step(self, action: np.ndarray) -> dm_env.TimeStep:
-    """As `step`, after a reset and with checked actions."""
+  def _end(self) -> dm_env.TimeStep:
+    """As `end_step`, after a `_begin`."""
 
   def _restart(self, mask: np.ndarray) -> np.ndarray:
     """Begins the episodes of some environments; the others stay as they are.

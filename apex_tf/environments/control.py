@@ -105,7 +105,8 @@ class ControlEnvironment(batching.VectorEnvironment):
     self._ended = self._ended & ~mask
     return stacks
 
-  def _step(self, action: np.ndarray) -> dm_env.TimeStep:
+  def _end(self) -> dm_env.TimeStep:
+    action = self._begun
     if self._task_bounds is not None:
       action = batching.from_unit(action, *self._task_bounds)
     is_first = self._ended

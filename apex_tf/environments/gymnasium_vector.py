@@ -86,9 +86,9 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
     self._ended = np.zeros(self.num_environments, np.bool_)
     return self._to_observation(observation)
 
-  def _step(self, action: np.ndarray) -> dm_env.TimeStep:
+  def _end(self) -> dm_env.TimeStep:
     space = self._vector.single_action_space
-    action = action.astype(space.dtype)
+    action = self._begun.astype(space.dtype)
     if isinstance(space, gymnasium.spaces.Discrete):
       action += space.start
     is_first = self._ended

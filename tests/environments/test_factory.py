@@ -1,8 +1,10 @@
 import os
 import sys
+import time
 from typing import Any, Dict
 
 from acme import specs
+import dm_env
 import gymnasium
 import numpy as np
 import pytest
@@ -180,3 +182,38 @@ def test_a_spec_leaves_nothing_behind(fields: Dict[str, Any]) -> None:
   before = tasks()
   environments.make_environment_spec(_config(**fields))
   assert tasks() == before
+
+
+@pytest.mark.parametrize('fields', [
+    {}, {'suite': 'minatar', 'game': 'breakout'},
+    {'suite': 'atari', 'game': 'breakout', 'num_frames_stacked': 4,
+     'max_episode_steps': 30},
+    {'suite': 'control', 'id': 'cartpole:swingup', 'max_episode_steps': 30}])
+def test_a_step_in_two_halves_is_a_step(fields: Dict[str, Any]) -> None:
+  config = _config(**fields)
+  whole, halves = (
+      environments.make_environment(config, 3, 5) for _ in range(2))
+  spec = environments.make_environment_spec(config).actions
+  rng = np.random.default_rng(0)
+  episodes = 0
+  earlier: Any = None
+  for _ in range(80):  # The first step is a reset.
+    action = (rng.integers(spec.num_values, size=3, dtype=np.int32)
+              if isinstance(spec, specs.DiscreteArray) else
+              rng.uniform(-1, 1, (3, *spec.shape)).astype(np.float32))
+    expected = whole.step(action)
+    halves.begin_step(action)
+    if earlier is not None:
+      # What is acted on and written meanwhile does not change.
+      time.sleep(0.002)
+      np.testing.assert_array_equal(*earlier)
+    timestep = halves.end_step()
+    for found, wanted in zip(timestep, expected):
+      np.testing.assert_array_equal(found, wanted)
+    episodes += int((timestep.step_type == dm_env.StepType.LAST).sum())
+    earlier = timestep.observation, timestep.observation.copy()
+  assert episodes >= 3
+  with pytest.raises(ValueError, match='actions is'):
+    halves.begin_step(np.full((3, *spec.shape), 77, spec.dtype))
+  whole.close()
+  halves.close()
