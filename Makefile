@@ -83,7 +83,7 @@ PEERS := .venv-peers/acme/.installed .venv-peers/rllib/.installed
 
 peers: doctor $(PEERS)  ## Install Acme's and RLlib's agents for `benchmark`.
 
-benchmark: environment peers  ## How fast, beside what is possible (ARGS=).
+benchmark: doctor environment peers  ## How fast, beside what is possible (ARGS=).
 	$(VENV_PYTHON) -m launch.benchmark --suite=all \
 	  --output=runs/benchmark.json $(ARGS)
 
@@ -98,7 +98,7 @@ lock: environment  ## Compile requirements.lock from setup.py (ARGS=--upgrade).
 	  --extra control --extra dev --extra minatar --extra video \
 	  --output-file requirements.lock $(ARGS) setup.py
 
-clean:  ## Remove .venv and all caches; runs/ stays.
+clean:  ## Remove .venv, the peers and all caches; runs/ stays.
 	rm -rf $(VENV) .venv-peers build dist *.egg-info .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

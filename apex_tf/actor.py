@@ -47,6 +47,7 @@ class Actor(core.Actor):
 
   def observe_first(self, timestep: dm_env.TimeStep) -> None:
     """Begins with a batched FIRST time step."""
+    self._record()
     if self._adder is not None:
       self._adder.add_first(timestep)
 
@@ -54,7 +55,7 @@ class Actor(core.Actor):
               next_timestep: dm_env.TimeStep) -> None:
     """Takes the step that the last `select_action` led to."""
     self._record()
-    if self._output is not None:
+    if self._adder is not None and self._output is not None:
       self._observed = action, next_timestep, adder_lib.PolicyExtras(
           action_value=self._output.action_value,
           bootstrap_value=self._output.bootstrap_value,

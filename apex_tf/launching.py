@@ -27,7 +27,7 @@ LAUNCH_TYPES = ('local_mp', 'local_mt')
 _POLL_SECONDS = 0.5
 # What nodes are given to end by themselves: longer than a call to the learner
 # that is no more.
-_GRACE_SECONDS = 8.0
+_GRACE_SECONDS = 6.0
 # And those that write a checkpoint: the learner, and replay as projected, on a
 # machine that is three times as slow, once more after one that was due.
 _SAVING_GRACE_SECONDS = 60.0

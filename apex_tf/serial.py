@@ -125,7 +125,8 @@ class SerialRun:
         metrics_lib.MetricsLogger(directory.tensorboard_directory(role), role))
 
   def act(self) -> None:
-    """One step of every environment of every actor, all of it in replay."""
+    """One step of every environment of every actor; the one before is then in
+    replay."""
     for actor in self._actors:
       actor.monitor.observe(actor.loop.step())
       actor.adder.reset()

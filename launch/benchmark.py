@@ -2,10 +2,10 @@
 
   python -m launch.benchmark --suite=all --output=benchmark.json
 
-Prints a table and writes it, with every single window and the machine, as
-JSON. Everything that is compared takes turns in one run; figures are medians
+Prints a table and writes it, with the figure of every window and the machine,
+as JSON. Everything that is compared takes turns in one run; figures are medians
 of --rounds windows. Exit code 1: something does not reach what is asked of it,
-and the table says what.
+and the table says what; or a suite failed.
 
 Suites:
 
@@ -21,16 +21,19 @@ Suites:
 
 import json
 import os
+import signal
 import sys
 import time
 from typing import Callable, Dict, List, Sequence
 
 from absl import flags
 
+from apex_tf import files
 from apex_tf.benchmarks import machine
 from apex_tf.benchmarks import program_suites
 from apex_tf.benchmarks import report
 from apex_tf.benchmarks import suites
+from apex_tf.benchmarks import workers
 from configs import atari
 from configs import atari_small
 from launch import command_line
@@ -72,6 +75,8 @@ def make_options() -> suites.Options:
       raise ValueError(f'replay_sizes has {text!r}, but must have whole '
                        'numbers of at least 2000')
     sizes.append(int(text))
+  if not sizes:
+    raise ValueError("replay_sizes is '', but must have at least one number")
   pong, small = atari.get_config(), atari_small.get_config()
   small.learner.batch_size = _SMALL_BATCH
   for config in (pong, small):
@@ -100,23 +105,31 @@ def main(argv: Sequence[str]) -> None:
         pass
   except (OSError, ValueError) as error:
     command_line.refuse(str(error))
+  # A run that is measured has a session of its own, and may be paused.
+  signal.signal(signal.SIGTERM, lambda *unused: sys.exit(143))
   described = machine.describe()
   rows: List[report.Row] = []
+  failures: List[str] = []
   for name in names:
     start = time.monotonic()
-    rows += _SUITES[name](options)
+    try:
+      rows += _SUITES[name](options)
+    except workers.WorkerError as error:
+      failures.append(f'The suite {name} failed: {error}')
+      print(failures[-1], file=sys.stderr)
     print(f'{name}: {time.monotonic() - start:.0f} s', file=sys.stderr,
           flush=True)
+    if FLAGS.output:  # At once: the suites take long.
+      files.replace_file(FLAGS.output, json.dumps(
+          {'machine': described, 'failures': failures,
+           'rows': [row.to_mapping() for row in rows]}, indent=1))
   print(report.table(rows))
   if FLAGS.output:
-    with open(FLAGS.output, 'w', encoding='utf-8') as file:
-      json.dump({'machine': described,
-                 'rows': [row.to_mapping() for row in rows]}, file, indent=1)
     print(f'Written: {os.path.abspath(FLAGS.output)}')
   missed = report.missed(rows)
   for row in missed:
     print(f'Not reached: {row.suite}, {row.what}', file=sys.stderr)
-  sys.exit(1 if missed else 0)
+  sys.exit(1 if missed or failures else 0)
 
 
 if __name__ == '__main__':

@@ -119,6 +119,8 @@ class _Adder:
 
   def add_first(self, timestep):
     del timestep
+    if self.added:
+      self.added.append('first')
 
   def add(self, action, next_timestep, extras):
     self.added.append((
@@ -145,6 +147,9 @@ def test_in_acmes_order_every_step_is_added(updates):
       actor.update()
     expected.append((action.tolist(), timestep.step_type.tolist(),
                      [0.0 - time for time in times]))
+  # Nor is the last lost, nor given to the next episode, where all begin anew.
+  actor.observe_first(environment.reset())
+  assert adder.added[:-1] == expected
+  assert adder.added[-1] == 'first'
   actor.update()
-  actor.update()
-  assert adder.added == expected
+  assert len(adder.added) == 6

@@ -55,6 +55,11 @@ class Actors:
       self._steps += 1
     return float(adder.statistics.items_inserted - before)
 
+  def finish(self) -> None:
+    """Waits until all is stored."""
+    for adder in self._adders:
+      adder.reset()
+
 
 def main() -> None:
   """Serves until its standard input ends."""
@@ -77,13 +82,19 @@ def main() -> None:
         'server_cpu_seconds': server.cpu_seconds,
     }
 
-    def sample() -> float:
+    def next_batch() -> float:
       next(batches)
       return float(config.learner.batch_size)
 
+    def sample(seconds: float) -> workers.Window:
+      play.drain(config.learner, next_batch)
+      return workers.count(next_batch, seconds, clocks)
+
+    play.drain(config.learner, next_batch)  # From now on its buffers are full.
     workers.serve({
-        'write': lambda seconds: workers.count(actors.write, seconds, clocks),
-        'sample': lambda seconds: workers.count(sample, seconds, clocks),
+        'write': lambda seconds: workers.count(
+            actors.write, seconds, clocks, actors.finish),
+        'sample': sample,
     })
 
 

@@ -14,7 +14,7 @@ _DISTRIBUTIONS = ('tensorflow', 'dm-reverb', 'dm-launchpad', 'dm-acme',
 
 
 def describe() -> Dict[str, Any]:
-  """For the JSON file, and the line above the table."""
+  """For the JSON file."""
   return {
       'time': time.strftime('%Y-%m-%d %H:%M:%S %z'),
       'processor': _processor(),
@@ -39,8 +39,8 @@ def _processor() -> str:
 
 
 def _product_milliseconds() -> float:
-  """A fixed piece of work, to tell fast machines from slow ones: the product
-  of two matrices of 512 by 512 on one thread, the least of ten."""
+  """CPU time of a fixed piece of work, the product of two matrices of 512 by
+  512, the least of ten: to tell fast machines from slow ones."""
   matrix = np.ones((512, 512), np.float32)
   took = []
   for _ in range(10):

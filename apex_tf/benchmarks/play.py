@@ -6,6 +6,7 @@ import dm_env
 import numpy as np
 
 from apex_tf import builder as builder_lib
+from apex_tf import config as config_lib
 from apex_tf.replay import adder as adder_lib
 
 
@@ -79,3 +80,15 @@ class Recording:
                 self.num_environments, priorities, np.float32),
             bootstrap_value=np.zeros(self.num_environments, np.float32),
             learner_step=0))
+
+
+def drain(config: config_lib.LearnerConfig, take: Callable[[], float]) -> None:
+  """Takes the batches that were fetched while nobody asked for any.
+
+  Args:
+    config: of the dataset.
+    take: takes one.
+  """
+  # Those that are ready, those that each sampler has under way, and two.
+  for _ in range(config.prefetch_batches + 2 * config.num_samplers + 2):
+    take()

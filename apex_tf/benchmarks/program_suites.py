@@ -4,6 +4,7 @@ import copy
 import os
 from typing import Any, Dict, List, Mapping
 
+from apex_tf import program as apex_program
 from apex_tf.benchmarks import programs
 from apex_tf.benchmarks import report
 from apex_tf.benchmarks import rounds
@@ -14,6 +15,9 @@ from apex_tf.benchmarks import workers
 PAPER_ACTORS = 360
 PAPER_INSERTS = 12_500
 PAPER_SAMPLES = 19 * 512
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 
 _NUM_ACTORS = (1, 2, 4, 8, 16)
 
@@ -39,14 +43,16 @@ class NoPeersError(ValueError):
   """The environments of `make peers` are not there."""
 
 
-def _peer(options: suites.Options, name: str, *arguments: str
-         ) -> workers.Worker:
+def _peer(options: suites.Options, name: str, *arguments: str,
+          group: str = '') -> workers.Worker:
   """Starts a peer's worker under its own interpreter."""
   python = os.path.join(options.peers_directory, name, 'bin', 'python')
   return workers.Worker(
       [python, '-m', f'apex_tf.benchmarks.peers.{name}_worker', *arguments],
-      {'PYTHONPATH': os.getcwd(), 'CUDA_VISIBLE_DEVICES': '-1',
-       'TF_CPP_MIN_LOG_LEVEL': '2'})
+      # Acme's acts and learns in the environments of our own roles.
+      {'TF_CPP_MIN_LOG_LEVEL': '2', **(
+          apex_program.process_environment(group) if group else {}),
+       'PYTHONPATH': _ROOT, 'CUDA_VISIBLE_DEVICES': '-1'})
 
 
 def check_peers(options: suites.Options) -> None:
@@ -116,14 +122,13 @@ def _actor_counts(options: suites.Options) -> List[report.Row]:
   for count in (*_NUM_ACTORS, *reversed(_NUM_ACTORS)):
     fields = {**_SOON, 'actor.num_actors': count,
               # Acting alone: the learner never begins.
-              'replay.min_size': 50_000, 'replay.capacity': 10_000_000,
-              'run.max_memory_share': 1.0,
+              'replay.min_size': 1_000_000, 'replay.capacity': 1_000_000,
               'actor.environments_per_actor': 8}
     with programs.Program(
         options.pong_preset, *programs.flags_of(fields)) as running:
       running.wait_for_acting(count)
       for _ in range((options.num_rounds + 1) // 2):
-        windows[count].append(running.measure(6 * options.seconds_scale))
+        windows[count].append(running.measure(15 * options.seconds_scale))
   rates = {count: rounds.Sample.of(windows[count], _rate('transitions'))
            for count in _NUM_ACTORS}
   best = max(rates.values(), key=lambda sample: sample.median)
@@ -185,8 +190,9 @@ def _paper_cores(cost: Mapping[str, float]) -> Dict[str, float]:
 def peers(options: suites.Options) -> List[report.Row]:
   """Our actor, and Acme's actor and DQN agent, on Pong."""
   with suites.start('actor_worker', 'actor', options.pong) as ours, _peer(
-      options, 'acme', '--task=actor') as acme, _peer(
-          options, 'acme', '--task=agent', '--batch=128') as agent:
+      options, 'acme', '--task=actor', group='actor') as acme, _peer(
+          options, 'acme', '--task=agent', '--batch=128',
+          group='learner') as agent:
     windows = rounds.alternate({
         **suites.tasks(ours, 'apex'), **suites.tasks(acme, 'act'),
         **suites.tasks(agent, 'run'),

@@ -1,6 +1,7 @@
 """Whole runs that are measured, and stopped while others are."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -10,15 +11,17 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import psutil
 
-from apex_tf.benchmarks import servers
 from apex_tf.benchmarks import workers
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 
 _PATIENCE_SECONDS = 600.0
 _POLL_SECONDS = 0.1
-# The status is written once a second; and after a pause buffers are full.
+# After a pause buffers are full; and the first evaluation is to be over.
 _SETTLE_SECONDS = 3.0
+# The status is written once a second.
+_LEAST_SECONDS = 2.0
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Nothing of a run is to end it but the benchmark, and little is to be
 # evaluated; later flags win.
 _FLAGS = (
@@ -26,6 +29,10 @@ _FLAGS = (
     '--config.run.target_return=inf',
     '--config.run.max_minutes=inf',
     '--config.evaluator.period_seconds=100000',
+    # There is one, when learning begins.
+    '--config.evaluator.episodes=1',
+    '--config.evaluator.num_environments=1',
+    '--config.evaluator.max_seconds=1',
 )
 
 
@@ -42,12 +49,14 @@ class Program:
     self._root = tempfile.TemporaryDirectory(prefix='benchmark_')
     workdir = os.path.join(self._root.name, 'run')
     self._directory = run_directory.RunDirectory(workdir)
-    self._output = tempfile.TemporaryFile()  # pylint: disable=consider-using-with
+    # pylint: disable-next=consider-using-with
+    self._output = tempfile.TemporaryFile()
     self._started_at = time.time()
     self._process = subprocess.Popen(
         [sys.executable, '-m', 'launch.train', f'--config={preset}',
          f'--workdir={workdir}', *_FLAGS, *flags],
-        stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True)
+        cwd=_ROOT, stdout=self._output, stderr=subprocess.STDOUT,
+        start_new_session=True)
     self._is_paused = False
 
   def wait_for_learning(self) -> float:
@@ -77,20 +86,20 @@ class Program:
     """Lets it run for some seconds, and some more before; then pauses it.
 
     Returns:
-      "seconds", "transitions" of all actors, "learner_steps", and
-      "cpu_seconds" of all processes.
+      "seconds", "transitions" of all actors, "learner_steps".
     """
     self._resume()
     time.sleep(_SETTLE_SECONDS)
-    before, cpu_before = self._status(), self._cpu_seconds()
-    time.sleep(seconds)
-    after, cpu_after = self._status(), self._cpu_seconds()
+    before = after = self._status()
+    while after.wall_seconds - before.wall_seconds < max(
+        seconds, _LEAST_SECONDS):
+      time.sleep(_POLL_SECONDS)
+      after = self._status()
     self.pause()
     return {
         'seconds': after.wall_seconds - before.wall_seconds,
         'transitions': float(after.agent_steps - before.agent_steps),
         'learner_steps': float(after.learner_steps - before.learner_steps),
-        'cpu_seconds': cpu_after - cpu_before,
     }
 
   def pause(self) -> None:
@@ -100,7 +109,9 @@ class Program:
 
   def close(self) -> None:
     """Ends it at once, and removes what it wrote."""
-    self._signal(signal.SIGKILL)
+    while processes := self._processes():  # Who was just started, too.
+      self._signal(signal.SIGKILL)
+      psutil.wait_procs(processes, timeout=1.0)
     self._process.wait()
     self._output.close()
     self._root.cleanup()
@@ -141,9 +152,10 @@ class Program:
     found = []
     for process in psutil.process_iter():
       try:
-        if os.getsid(process.pid) == self._process.pid:
+        if os.getsid(process.pid) == self._process.pid and (
+            process.status() != psutil.STATUS_ZOMBIE):
           found.append(process)
-      except ProcessLookupError:
+      except (ProcessLookupError, psutil.NoSuchProcess):
         continue
     return found
 
@@ -153,15 +165,6 @@ class Program:
         process.send_signal(number)
       except psutil.NoSuchProcess:
         continue
-
-  def _cpu_seconds(self) -> float:
-    total = 0.0
-    for process in self._processes():
-      try:
-        total += servers.cpu_seconds(process)
-      except psutil.NoSuchProcess:
-        continue
-    return total
 
 
 def flags_of(fields: Dict[str, Any]) -> Sequence[str]:

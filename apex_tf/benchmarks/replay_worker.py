@@ -183,10 +183,7 @@ class Sampler:
 
   def drain(self) -> None:
     """Takes what was fetched while nobody asked."""
-    learner = self._config
-    waiting = learner.prefetch_batches + 2 * learner.num_samplers
-    for _ in range(waiting + 2):
-      self.sample()
+    play.drain(self._config, self.sample)
 
   def sample(self) -> float:
     """One batch; its size."""
@@ -237,10 +234,11 @@ def main() -> None:
       return workers.count(sampler.sample, seconds, clocks)
 
     tasks: Dict[str, Any] = {
-        'insert': lambda seconds: workers.count(items.insert, seconds, clocks),
+        'insert': lambda seconds: workers.count(
+            items.insert, seconds, clocks, items.finish),
         'sample': sample,
     }
-    if args.layout != RAW:
+    if args.layout == FRAMES:
       tasks['update'] = (
           lambda seconds: workers.count(sampler.update, seconds, clocks))
     workers.serve(tasks, {

@@ -3,6 +3,7 @@
 `program_suites` has those of whole programs and of peers.
 """
 
+import contextlib
 import dataclasses
 import functools
 import sys
@@ -125,10 +126,11 @@ def replay(options: Options) -> List[report.Row]:
     config = dataclasses.replace(
         options.pong,
         replay=dataclasses.replace(options.pong.replay, capacity=size))
-    started = {
-        layout: start('replay_worker', 'actor', config, f'--layout={layout}')
-        for layout in layouts}
-    try:
+    with contextlib.ExitStack() as stack:
+      started = {
+          layout: stack.enter_context(start(
+              'replay_worker', 'actor', config, f'--layout={layout}'))
+          for layout in layouts}
       contenders: Dict[str, rounds.Measure] = {}
       for layout, worker in started.items():
         names = ['insert', 'sample']
@@ -142,9 +144,6 @@ def replay(options: Options) -> List[report.Row]:
           1 * options.seconds_scale)
       stored = {layout: rounds.Sample([worker.description['server_bytes']])
                 for layout, worker in started.items()}
-    finally:
-      for worker in started.values():
-        worker.close()
     rows += _replay_rows(size, size == largest, windows, stored)
     sample_rates[size] = rounds.Sample.of(
         windows['frames sample'], rounds.per_second)

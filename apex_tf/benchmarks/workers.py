@@ -11,6 +11,7 @@ that has neither TensorFlow 2.8 nor this package installed.
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,11 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 # What one window of measurement counted; every worker tells its "seconds".
 Window = Dict[str, float]
 
+# For an answer; to fill the largest server takes minutes.
 _PATIENCE_SECONDS = 1800.0
+# Names the descriptor on which a worker answers: what libraries print does not
+# come between.
+_ANSWERS = 'APEX_TF_BENCHMARK_ANSWERS'
 
 
 class WorkerError(RuntimeError):
@@ -43,12 +48,20 @@ class Worker:
     """
     self._command = list(command)
     # Seen only where it fails.
-    self._errors = tempfile.TemporaryFile()  # pylint: disable=consider-using-with
+    # pylint: disable-next=consider-using-with
+    self._printed = tempfile.TemporaryFile()
+    read, write = os.pipe()
+    self._answers = os.fdopen(read, encoding='utf-8')
     self._process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=self._errors, text=True,
-        env={**os.environ, **(environment or {})})
-    self.description: Dict[str, Any] = self._read()
+        command, stdin=subprocess.PIPE, stdout=self._printed,
+        stderr=subprocess.STDOUT, text=True, pass_fds=(write,),
+        env={**os.environ, **(environment or {}), _ANSWERS: str(write)})
+    os.close(write)
+    try:
+      self.description: Dict[str, Any] = self._read()
+    except WorkerError:
+      self.close()
+      raise
 
   def measure(self, task: str, seconds: float) -> Window:
     """Has it work for some seconds.
@@ -77,7 +90,8 @@ class Worker:
     except (BrokenPipeError, subprocess.TimeoutExpired):
       self._process.kill()
       self._process.wait()
-    self._errors.close()
+    self._answers.close()
+    self._printed.close()
 
   def __enter__(self) -> 'Worker':
     return self
@@ -86,15 +100,18 @@ class Worker:
     self.close()
 
   def _read(self) -> Dict[str, Any]:
-    assert self._process.stdout is not None
-    line = self._process.stdout.readline()
-    if not line:
-      code = self._process.wait()
-      self._errors.seek(0)
-      said = self._errors.read().decode(errors='replace')[-3000:]
-      raise WorkerError(
-          f'{" ".join(self._command)} ended with exit code {code}:\n{said}')
-    return json.loads(line)
+    # An answer is one line, and asked for one at a time: nothing is buffered.
+    ready, _, _ = select.select([self._answers], [], [], _PATIENCE_SECONDS)
+    line = self._answers.readline() if ready else ''
+    if line:
+      return json.loads(line)
+    if not ready:
+      self._process.kill()
+    code = self._process.wait()
+    self._printed.seek(0)
+    printed = self._printed.read().decode(errors='replace')[-3000:]
+    raise WorkerError(
+        f'{" ".join(self._command)} ended with exit code {code}:\n{printed}')
 
 
 def serve(tasks: Mapping[str, Callable[[float], Window]],
@@ -105,9 +122,7 @@ def serve(tasks: Mapping[str, Callable[[float], Window]],
     tasks: each works for about so many seconds and returns its counts.
     description: of what was set up.
   """
-  # What libraries print must not come between the answers.
-  answers = os.fdopen(os.dup(1), 'w')
-  os.dup2(2, 1)
+  answers = os.fdopen(int(os.environ[_ANSWERS]), 'w', encoding='utf-8')
 
   def answer(value: Mapping[str, Any]) -> None:
     answers.write(json.dumps(value) + '\n')
@@ -120,13 +135,15 @@ def serve(tasks: Mapping[str, Callable[[float], Window]],
 
 
 def count(step: Callable[[], float], seconds: float,
-          cpu_seconds: Mapping[str, Callable[[], float]]) -> Window:
+          cpu_seconds: Mapping[str, Callable[[], float]],
+          finish: Callable[[], None] = lambda: None) -> Window:
   """Repeats something for some seconds.
 
   Args:
     step: does it once; returns how many it did.
     seconds: after which no further one is begun.
     cpu_seconds: clocks of processes that have a part in it, by name.
+    finish: ends what is still under way; its time counts.
 
   Returns:
     "seconds" that it took, the "count", and what each clock has advanced.
@@ -136,6 +153,7 @@ def count(step: Callable[[], float], seconds: float,
   total = 0.0
   while time.monotonic() - start < seconds:
     total += step()
+  finish()
   took = time.monotonic() - start
   return {'seconds': took, 'count': total, **{
       name: clock() - clocks[name] for name, clock in cpu_seconds.items()}}

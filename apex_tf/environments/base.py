@@ -64,13 +64,15 @@ class BatchedEnvironment(dm_env.Environment):
     """Gives every environment its action; `end_step` has what comes of it.
 
     `step` is both. In between, environments that step in threads of their own
-    are at work while the caller does something else; others step in `end_step`.
+    are at work while the caller does something else, though nothing with this
+    object; others step in `end_step`.
 
     Args:
       action: as of `step`.
 
     Raises:
-      ValueError: as of `step`.
+      ValueError: as of `step`, here or in `end_step`.
+      RuntimeError: a step that has begun has not ended.
     """
     self._begun = action
 
@@ -81,7 +83,7 @@ class BatchedEnvironment(dm_env.Environment):
       As of `step`.
 
     Raises:
-      RuntimeError: as of `step`.
+      RuntimeError: as of `step`, or none has begun.
     """
     return self.step(self._begun)
 

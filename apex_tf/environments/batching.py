@@ -156,6 +156,7 @@ class VectorEnvironment(base.BatchedEnvironment):
     """As `environment_seeds`."""
     self._seeds = environment_seeds(seed, num_environments)
     self._was_reset = False
+    self._is_stepping = False  # Between the two halves of a step.
     self._num_broken_episodes = 0
     # What a subclass knows of an environment that broke in its newest step.
     self._causes: Dict[int, str] = {}
@@ -177,6 +178,9 @@ class VectorEnvironment(base.BatchedEnvironment):
     Raises:
       RuntimeError: an observation that is not finite.
     """
+    if self._is_stepping and self._was_reset:
+      self._end()
+    self._is_stepping = False
     observation = self._reset(None if self._was_reset else list(self._seeds))
     self._was_reset = True
     timestep = first_timestep(observation)
@@ -201,15 +205,22 @@ class VectorEnvironment(base.BatchedEnvironment):
 
   def begin_step(self, action: np.ndarray) -> None:
     """As of `base.BatchedEnvironment`."""
+    if self._is_stepping:
+      raise RuntimeError('begin_step was called, but must be followed by '
+                         'end_step before it is called again')
     action = check_actions(action, self.action_spec(), self.num_environments)
+    self._is_stepping = True
     if self._was_reset:
       self._begin(action)
 
   def end_step(self) -> dm_env.TimeStep:
     """As of `base.BatchedEnvironment`."""
+    if not self._is_stepping:
+      raise RuntimeError('end_step was called, but must follow begin_step')
     if not self._was_reset:
       return self.reset()
     timestep = self._end()
+    self._is_stepping = False
     is_broken = ~_is_finite(timestep)
     return self._mend(timestep, is_broken) if is_broken.any() else timestep
 

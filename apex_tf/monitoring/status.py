@@ -22,6 +22,13 @@ INTERRUPTED = 'interrupted'
 FAILED = 'failed'
 
 
+def _fields(record: Any) -> Dict[str, Any]:
+  """Of a record, for JSON."""
+  if not dataclasses.is_dataclass(record):
+    raise TypeError(f'{record!r} is not JSON')
+  return vars(record)
+
+
 @dataclasses.dataclass
 class ActorReport:
   """What one actor process last said of itself; counts since its start.
@@ -168,7 +175,7 @@ class RunStatus:
   def to_json(self) -> str:
     # The learner's process writes this each second, so without an indent and
     # without `asdict`: a quarter of the time.
-    return json.dumps(self, default=vars)
+    return json.dumps(self, default=_fields)
 
   @classmethod
   def from_json(cls, text: str) -> 'RunStatus':

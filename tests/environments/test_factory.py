@@ -215,5 +215,14 @@ def test_a_step_in_two_halves_is_a_step(fields: Dict[str, Any]) -> None:
   assert episodes >= 3
   with pytest.raises(ValueError, match='actions is'):
     halves.begin_step(np.full((3, *spec.shape), 77, spec.dtype))
+  with pytest.raises(RuntimeError, match='but must follow begin_step'):
+    halves.end_step()
+  halves.begin_step(action)
+  with pytest.raises(RuntimeError, match='must be followed by end_step'):
+    halves.begin_step(action)
+  # A reset takes the step that is under way, and is a reset.
+  whole.step(action)
+  np.testing.assert_array_equal(
+      halves.reset().observation, whole.reset().observation)
   whole.close()
   halves.close()

@@ -13,10 +13,11 @@ def test_own_environment_and_network_are_learned(tmp_path):
   run = subprocess.run(
       [sys.executable, '-m', 'launch.train',
        '--config=examples/own_environment.py', f'--workdir={workdir}',
-       '--serial', '--config.run.max_learner_steps=800',
+       # Until it reaches its target, some 300 steps: 800 in any case left a bad
+       # policy in 3 runs of 40.
+       '--serial', '--config.run.max_learner_steps=8000',
        '--config.learner.batch_size=32',
-       '--config.run.target_return=inf',
-       '--config.evaluator.period_seconds=3600'],
+       '--config.evaluator.period_seconds=1'],
       cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
       check=False, timeout=1200)
   assert run.returncode == 0, run.stdout
@@ -24,7 +25,7 @@ def test_own_environment_and_network_are_learned(tmp_path):
   config = json.loads((workdir / 'config.json').read_text())
   assert config['dqn']['network'] == 'examples.own_environment:make_torso'
   summary = json.loads((workdir / 'summary.json').read_text())
-  assert summary['learner_steps'] == 800
+  assert summary['stop_reason'] == 'target_return'
   # Always walking the same way loses 5 where the goal is behind; the best
   # policy has 0.7 on average.
   assert summary['final_return_mean'] > 0.0

@@ -52,6 +52,8 @@ def test_parts_are_measured_and_written_down(tmp_path):
      'flag --suite=speed: value should be one of <actor|learner|replay'),
     (['--suite=replay', '--replay_sizes=5000,few'],
      "replay_sizes has 'few', but must have whole numbers of at least 2000"),
+    (['--suite=replay', '--replay_sizes='],
+     "replay_sizes is '', but must have at least one number"),
     (['--suite=actor', '--rounds=0'], 'rounds'),
     (['--suite=actor', '--output=/proc/nowhere/at/all.json'],
      "No such file or directory: '/proc/nowhere"),

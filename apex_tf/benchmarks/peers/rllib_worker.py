@@ -1,9 +1,10 @@
 """RLlib's Ape-X (ray 2.6.3, TensorFlow).
 
-Its own defaults, with two rollout workers of four environments, and learning
-from 4,000 transitions on. `--env=pong` is Pong with RLlib's own preprocessing
-(84 by 84, four frames) and its default vision network, `--env=cartpole`
-CartPole-v1. Task `train`: "transitions" sampled, "samples" trained.
+Its own defaults, with two rollout workers of eight environments each, as many
+as ours has in one actor; learning from 4,000 transitions on. `--env=pong` is
+Pong with RLlib's own preprocessing (84 by 84, four frames) and its default
+vision network, `--env=cartpole` CartPole-v1. Task `train`: "transitions"
+sampled, "samples" trained.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def main() -> None:
       ApexDQNConfig()
       .environment(name)
       .framework('tf')
-      .rollouts(num_rollout_workers=2, num_envs_per_worker=4,
+      .rollouts(num_rollout_workers=2, num_envs_per_worker=8,
                 preprocessor_pref='deepmind')
       .training(train_batch_size=args.batch,
                 num_steps_sampled_before_learning_starts=4000)
@@ -58,7 +59,6 @@ def main() -> None:
     pass
 
   def train(seconds: float) -> workers.Window:
-    start = time.monotonic()
     before = dict(algorithm.train()['counters'])
     start = time.monotonic()
     after = before
