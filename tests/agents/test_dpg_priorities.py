@@ -49,9 +49,12 @@ class _Recorder:
     self.timesteps.append(self._environment.reset())
     return self.timesteps[-1]
 
-  def step(self, action: np.ndarray) -> Any:
+  def begin_step(self, action: np.ndarray) -> None:
     self.actions.append(action.copy())
-    self.timesteps.append(self._environment.step(action))
+    self._environment.begin_step(action)
+
+  def end_step(self) -> Any:
+    self.timesteps.append(self._environment.end_step())
     return self.timesteps[-1]
 
 
@@ -192,10 +195,11 @@ def test_priorities_are_those_of_brute_force(serve, n_step, stack):
   variable_client.update_now()
   adder = builder.make_adder(client)
   environment = _Recorder(builder.make_environment(0))
-  loop = environment_loop.EnvironmentLoop(
-      environment, builder.make_actor(policy, variable_client, adder))
+  actor = builder.make_actor(policy, variable_client, adder)
+  loop = environment_loop.EnvironmentLoop(environment, actor)
   for _ in range(NUM_CALLS):
     loop.step()
+  actor.update()  # The last step is written while the next one is made.
   adder.reset()
   stored = {_key(item): item for item in _read_all(client)}
 
