@@ -11,10 +11,8 @@ server's resident memory grew for each transition, the ratio, and what a
 checkpoint of the single frames took.
 """
 
-import multiprocessing
-import multiprocessing.connection
+import functools
 import os
-import tempfile
 import time
 from typing import NamedTuple, Sequence
 
@@ -29,10 +27,11 @@ import dm_env
 import numpy as np
 import psutil
 import reverb
-from reverb.platform import checkpointers_lib
 
 from apex_tf import config as config_lib
 from apex_tf import environments
+from apex_tf.benchmarks import replay_worker
+from apex_tf.benchmarks import servers
 from apex_tf.replay import adder as adder_lib
 from apex_tf.replay import layout
 from apex_tf.replay import tables
@@ -76,8 +75,7 @@ class Writer:
   def add(self, action: np.ndarray, timestep: dm_env.TimeStep) -> None:
     """Writes a step of every environment."""
     if self._whole_stacks:
-      timestep = timestep._replace(
-          observation=timestep.observation[:, np.newaxis])
+      timestep = replay_worker.as_one_frame(timestep)
     if self._started:
       self._adder.add(action, timestep, self._extras)
     else:
@@ -94,24 +92,7 @@ def make_spec(config: config_lib.Config,
               whole_stacks: bool) -> specs.EnvironmentSpec:
   """Of one environment, as the table of that layout sees it."""
   spec = environments.make_environment_spec(config.environment)
-  if not whole_stacks:
-    return spec
-  stack = spec.observations
-  return spec._replace(
-      observations=specs.Array((1, *stack.shape), stack.dtype, stack.name))
-
-
-def _serve(connection: multiprocessing.connection.Connection,
-           config: config_lib.Config, whole_stacks: bool) -> None:
-  """The server's process: sends its port, ends when it is told to."""
-  with tempfile.TemporaryDirectory() as directory:
-    server = reverb.Server(
-        tables.make_tables(config.replay, make_spec(config, whole_stacks)),
-        port=None,
-        checkpointer=checkpointers_lib.DefaultCheckpointer(directory))
-    connection.send(server.port)
-    connection.recv()
-    server.stop()
+  return replay_worker.stack_spec(spec) if whole_stacks else spec
 
 
 class Measured(NamedTuple):
@@ -139,13 +120,16 @@ def _peak_bytes(process: psutil.Process) -> int:
 def measure(config: config_lib.Config, num_items: int,
             whole_stacks: bool) -> Measured:
   """Fills a server with one layout, and has it write a checkpoint."""
-  context = multiprocessing.get_context('spawn')
-  connection, theirs = context.Pipe()
-  server = context.Process(
-      target=_serve, args=(theirs, config, whole_stacks), daemon=True)
-  server.start()
-  client = reverb.Client(f'localhost:{connection.recv()}')
-  process = psutil.Process(server.pid)
+  with servers.ReplayServer(functools.partial(
+      tables.make_tables, config.replay,
+      make_spec(config, whole_stacks))) as server:
+    return _measure(config, num_items, whole_stacks, server)
+
+
+def _measure(config: config_lib.Config, num_items: int, whole_stacks: bool,
+             server: servers.ReplayServer) -> Measured:
+  """As `measure`, with an empty server."""
+  client, process = reverb.Client(server.address), server.process
   writer = Writer(client, config, whole_stacks)
   environment = environments.make_environment(
       config.environment, _NUM_ENVIRONMENTS, seed=1)
@@ -169,8 +153,6 @@ def measure(config: config_lib.Config, num_items: int,
   size = sum(entry.stat().st_size for entry in os.scandir(path))
   peak = max(0, _peak_bytes(process) - full)
   environment.close()
-  connection.send(None)
-  server.join()
   return Measured((full - before) / written, size / written,
                   seconds / written, peak / written)
 

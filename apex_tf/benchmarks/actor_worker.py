@@ -10,20 +10,18 @@ so that no task sees the end of an episode of the other.
 """
 
 import argparse
-import functools
 import time
 
-import psutil
 import reverb
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import environment_loop
 from apex_tf import variables as variables_lib
+from apex_tf.benchmarks import play
 from apex_tf.benchmarks import servers
 from apex_tf.benchmarks import workers
 from apex_tf.monitoring import actor_monitor
-from apex_tf.replay import tables as tables_lib
 
 _METRICS_SECONDS = 5.0
 
@@ -80,14 +78,9 @@ def main() -> None:
   parser.add_argument('--config', required=True)
   config = config_lib.Config.from_json(parser.parse_args().config)
   builder = builder_lib.Builder(config)
-  make_tables = functools.partial(
-      tables_lib.make_tables, config.replay, builder.spec, limit_ratio=False)
-  with servers.ReplayServer(make_tables) as server:
+  with servers.ReplayServer(play.table_maker(builder)) as server:
     apex, bare = Apex(builder, server.address), Bare(builder)
-    clocks = {
-        'cpu_seconds': lambda: servers.cpu_seconds(psutil.Process()),
-        'server_cpu_seconds': server.cpu_seconds,
-    }
+    clocks = server.clocks()
     workers.serve({
         'apex': lambda seconds: workers.count(apex.step, seconds, clocks),
         'bare': lambda seconds: workers.count(bare.step, seconds, clocks),

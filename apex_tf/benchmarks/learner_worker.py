@@ -9,12 +9,10 @@ the same gradient step on one batch that is already there.
 """
 
 import argparse
-import functools
 import threading
 import time
 
 import numpy as np
-import psutil
 import reverb
 
 from apex_tf import builder as builder_lib
@@ -23,7 +21,6 @@ from apex_tf.benchmarks import play
 from apex_tf.benchmarks import servers
 from apex_tf.benchmarks import workers
 from apex_tf.replay import dataset as dataset_lib
-from apex_tf.replay import tables as tables_lib
 
 _METRICS_SECONDS = 1.0
 
@@ -77,17 +74,12 @@ def main() -> None:
   args = parser.parse_args()
   config = config_lib.Config.from_json(args.config)
   builder = builder_lib.Builder(config)
-  make_tables = functools.partial(
-      tables_lib.make_tables, config.replay, builder.spec, limit_ratio=False)
-  with servers.ReplayServer(make_tables) as server:
+  with servers.ReplayServer(play.table_maker(builder)) as server:
     play.Recording(builder).write(
         builder.make_adder(reverb.Client(server.address)), args.items)
     apex = Apex(builder, server.address)
     resident = Resident(builder, server.address)
-    clocks = {
-        'cpu_seconds': lambda: servers.cpu_seconds(psutil.Process()),
-        'server_cpu_seconds': server.cpu_seconds,
-    }
+    clocks = server.clocks()
     workers.serve({
         'apex': lambda seconds: workers.count(apex.step, seconds, clocks),
         'resident':

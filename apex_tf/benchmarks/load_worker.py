@@ -9,9 +9,7 @@ transitions), `sample` ("count" of transitions, in the learner's batches).
 """
 
 import argparse
-import functools
 
-import psutil
 import reverb
 
 from apex_tf import builder as builder_lib
@@ -19,7 +17,6 @@ from apex_tf import config as config_lib
 from apex_tf.benchmarks import play
 from apex_tf.benchmarks import servers
 from apex_tf.benchmarks import workers
-from apex_tf.replay import tables as tables_lib
 
 # Transitions that one actor sends at a time [paper, by its reimplementations].
 _BATCH = 50
@@ -69,18 +66,13 @@ def main() -> None:
   args = parser.parse_args()
   config = config_lib.Config.from_json(args.config)
   builder = builder_lib.Builder(config)
-  make_tables = functools.partial(
-      tables_lib.make_tables, config.replay, builder.spec, limit_ratio=False)
-  with servers.ReplayServer(make_tables) as server:
+  with servers.ReplayServer(play.table_maker(builder)) as server:
     actors = Actors(builder, server.address, args.actors)
     written = 0.0
     while written < config.replay.min_size + args.actors * _BATCH:
       written += actors.write()
     batches = iter(builder.make_dataset(server.address))
-    clocks = {
-        'cpu_seconds': lambda: servers.cpu_seconds(psutil.Process()),
-        'server_cpu_seconds': server.cpu_seconds,
-    }
+    clocks = server.clocks()
 
     def next_batch() -> float:
       next(batches)

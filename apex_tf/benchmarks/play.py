@@ -1,13 +1,16 @@
 """Real play, recorded once, so that replay can be filled at its own speed."""
 
+import functools
 from typing import Callable, List, Optional
 
 import dm_env
 import numpy as np
+import reverb
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf.replay import adder as adder_lib
+from apex_tf.replay import tables as tables_lib
 
 
 class Recording:
@@ -80,6 +83,14 @@ class Recording:
                 self.num_environments, priorities, np.float32),
             bootstrap_value=np.zeros(self.num_environments, np.float32),
             learner_step=0))
+
+
+def table_maker(builder: builder_lib.Builder
+               ) -> Callable[[], List[reverb.Table]]:
+  """Makes the tables of an experiment, without a ratio, in any process."""
+  return functools.partial(
+      tables_lib.make_tables, builder.config.replay, builder.spec,
+      limit_ratio=False)
 
 
 def drain(config: config_lib.LearnerConfig, take: Callable[[], float]) -> None:

@@ -22,7 +22,6 @@ from typing import Any, Dict, Iterator, List
 from acme import specs
 import dm_env
 import numpy as np
-import psutil
 import reverb
 import tensorflow as tf
 
@@ -224,10 +223,7 @@ def main() -> None:
     stored = client.server_info()[layout_lib.TABLE].current_size
     full = server.process.memory_info().rss
     sampler = Sampler(builder, items.make_batches(server.address), client)
-    clocks = {
-        'cpu_seconds': lambda: servers.cpu_seconds(psutil.Process()),
-        'server_cpu_seconds': server.cpu_seconds,
-    }
+    clocks = server.clocks()
 
     def sample(seconds: float) -> workers.Window:
       sampler.drain()

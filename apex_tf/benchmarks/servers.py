@@ -1,9 +1,10 @@
 """Reverb servers in processes of their own, whose cost is told apart."""
 
+import functools
 import multiprocessing
 import multiprocessing.connection
 import tempfile
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 import psutil
 import reverb
@@ -51,8 +52,13 @@ class ReplayServer:
     self.address = f'localhost:{self._connection.recv()}'
     self.process = psutil.Process(self._server.pid)
 
-  def cpu_seconds(self) -> float:
-    return cpu_seconds(self.process)
+  def clocks(self) -> Dict[str, Callable[[], float]]:
+    """CPU time of this process and of the server's, as `workers.count` reads
+    it."""
+    return {
+        'cpu_seconds': functools.partial(cpu_seconds, psutil.Process()),
+        'server_cpu_seconds': functools.partial(cpu_seconds, self.process),
+    }
 
   def close(self) -> None:
     """Ends it; it need not free what it holds."""

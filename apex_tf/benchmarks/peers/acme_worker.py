@@ -116,10 +116,7 @@ def serve_actor(environment: dm_env.Environment) -> None:
     actor = actors.FeedForwardActor(policy, adder)
     loop = environment_loop.EnvironmentLoop(
         environment, actor, logger=loggers.NoOpLogger())
-    clocks = {
-        'cpu_seconds': lambda: servers.cpu_seconds(psutil.Process()),
-        'server_cpu_seconds': server.cpu_seconds,
-    }
+    clocks = server.clocks()
 
     def step() -> float:
       return float(loop.run_episode()['episode_length'])
