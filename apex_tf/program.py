@@ -30,6 +30,9 @@ from apex_tf.monitoring import run_directory
 # Between two attempts to write that a role runs.
 _RETRY_SECONDS = 2.0
 
+# Of dqn.network, those with convolutions over pictures of Atari's size.
+_LARGE_NETWORKS = ('nature', 'dqn2013')
+
 
 class _FixedAddress(lp.AbstractAddressBuilder):
   """The address of a port that the configuration names."""
@@ -215,18 +218,24 @@ def make_program(config: config_lib.Config, directory: str) -> lp.Program:
   return program
 
 
-def process_environment(group: str) -> Dict[str, str]:
+def process_environment(
+    group: str, config: config_lib.Config) -> Dict[str, str]:
   """The environment variables of a group's processes.
 
   Args:
     group: of `make_program`.
+    config: of the run.
   """
   common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1',
             # Without it, every call of a graph keeps memory: `graph_calls`.
             'TF_RUN_EAGER_OP_AS_FUNCTION': '1'}
+  # On the CPU, oneDNN takes 0.6 of the time of a large network, for a learner
+  # or a policy; it takes 1.2 times that of a small policy. docs/performance.md
+  large = (config.agent.name == 'dqn' and
+           config.dqn.network in _LARGE_NETWORKS)
+  common['TF_ENABLE_ONEDNN_OPTS'] = str(int(group == 'learner' or large))
   if group == 'learner':
-    # On the CPU, oneDNN makes the learner's convolutions 1.6 times as fast.
-    return {**common, 'TF_ENABLE_ONEDNN_OPTS': '1'}
+    return common
   # Many processes share the cores: each acts with one thread.
   return {**common, 'CUDA_VISIBLE_DEVICES': '-1', 'TF_NUM_INTRAOP_THREADS': '1',
           'TF_NUM_INTEROP_THREADS': '1', 'OMP_NUM_THREADS': '1'}
@@ -251,5 +260,6 @@ def make_resources(
     supervisor.write_interpreter(
         interpreter, role, directory.roles_directory, config.run.max_restarts)
     resources[group] = local_multi_processing.PythonProcess(
-        env=process_environment(group), _absolute_interpreter_path=interpreter)
+        env=process_environment(group, config),
+        _absolute_interpreter_path=interpreter)
   return resources

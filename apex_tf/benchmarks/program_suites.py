@@ -51,7 +51,8 @@ def _peer(options: suites.Options, name: str, *arguments: str,
       [python, '-m', f'apex_tf.benchmarks.peers.{name}_worker', *arguments],
       # Acme's acts and learns in the environments of our own roles.
       {'TF_CPP_MIN_LOG_LEVEL': '2', **(
-          apex_program.process_environment(group) if group else {}),
+          apex_program.process_environment(group, options.pong)
+          if group else {}),
        'PYTHONPATH': _ROOT, 'CUDA_VISIBLE_DEVICES': '-1'})
 
 

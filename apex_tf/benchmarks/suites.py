@@ -51,7 +51,7 @@ def start(module: str, group: str, config: config_lib.Config,
   return workers.Worker(
       [sys.executable, '-m', _MODULE + module, f'--config={config.to_json()}',
        *arguments],
-      program.process_environment(group))
+      program.process_environment(group, config))
 
 
 def tasks(worker: workers.Worker, *names: str) -> Dict[str, rounds.Measure]:

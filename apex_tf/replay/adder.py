@@ -105,6 +105,8 @@ class NStepAdder(base.Adder):
         layout.make_writer(client, num_stacked, n_step, config.chunk_length)
         for _ in range(num_environments)
     ]
+    # Of each writer, from its first item on.
+    self._histories: List[Any] = [None] * num_environments
     # The last n steps of each environment, oldest first: [n, E].
     shape = (n_step, num_environments)
     self._rewards = np.zeros(shape, np.float32)
@@ -148,7 +150,7 @@ class NStepAdder(base.Adder):
     first = next_timestep.step_type == dm_env.StepType.FIRST
     self._insert_full_transitions(extras.bootstrap_value)
     for index in np.flatnonzero(first):
-      self._insert_short_transitions(index, extras.bootstrap_value[index])
+      self._insert_short_transitions(index, extras.bootstrap_value)
       self._begin_episode(index, next_timestep.observation[index])
     self._push(action, next_timestep, extras, ~first)
     self._append_rows(next_timestep.observation, ~first)
@@ -189,11 +191,13 @@ class NStepAdder(base.Adder):
 
   def _append_rows(self, observation: np.ndarray, is_step: np.ndarray) -> None:
     complete = self._episode_steps >= self._n_step
+    steps = layout.encode_steps(layout.Step(
+        self._returns, self._bootstraps, self._learner_steps[0],
+        self._actions[0]))
     for index in np.flatnonzero(is_step):
       row = {layout.FRAME: observation[index, -1]}
       if complete[index]:
-        row[layout.STEP] = self._row(index, 0, self._returns[index],
-                                     self._bootstraps[index])
+        row[layout.STEP] = steps[index]
       self._writers[index].append(row)
 
   def _insert_full_transitions(self, bootstrap_value: np.ndarray) -> None:
@@ -207,27 +211,21 @@ class NStepAdder(base.Adder):
   def _insert_short_transitions(self, index: int,
                                 bootstrap_value: np.ndarray) -> None:
     """Inserts the transitions of fewer than n steps at an episode's end."""
+    one = slice(index, index + 1)  # A batch of this environment.
     longest = min(self._episode_steps[index], self._n_step - 1)
     for num_frameless, num_steps in enumerate(range(longest, 0, -1), start=1):
       oldest = self._n_step - num_steps
       short_return, bootstrap = returns.n_step_return(
-          self._rewards[oldest:, index], self._discounts[oldest:, index],
+          self._rewards[oldest:, one], self._discounts[oldest:, one],
           self._discount)
-      priority = returns.initial_priority(
-          short_return, bootstrap, bootstrap_value,
-          self._action_values[oldest, index])
-      self._writers[index].append({
-          layout.STEP: self._row(index, oldest, short_return, bootstrap)
-      })
+      [priority] = returns.initial_priority(
+          short_return, bootstrap, bootstrap_value[one],
+          self._action_values[oldest, one])
+      [row] = layout.encode_steps(layout.Step(
+          short_return, bootstrap, self._learner_steps[oldest, one],
+          self._actions[oldest, one]))
+      self._writers[index].append({layout.STEP: row})
       self._create_item(index, priority, num_steps, num_frameless)
-
-  def _row(self, index: int, oldest: int, n_step_return: np.ndarray,
-           bootstrap_discount: np.ndarray) -> np.ndarray:
-    """Numbers of the transition whose first step is the window's `oldest`."""
-    return layout.encode_step(
-        layout.Step(n_step_return, bootstrap_discount,
-                    self._learner_steps[oldest, index],
-                    self._actions[oldest, index]))
 
   def _create_item(self, index: int, td_error: np.ndarray, num_steps: int,
                    num_frameless: int) -> None:
@@ -238,10 +236,12 @@ class NStepAdder(base.Adder):
       return
     priority = max(priority, self._config.minimum_priority)
     writer = self._writers[index]
+    if self._histories[index] is None:
+      self._histories[index] = writer.history
     writer.create_item(
         layout.TABLE, priority,
-        layout.reference_item(writer, self._num_stacked, num_steps,
-                              num_frameless))
+        layout.reference_item(self._histories[index], self._num_stacked,
+                              num_steps, num_frameless))
     self.statistics.items_inserted += 1
     self.statistics.priorities.append(priority)
 

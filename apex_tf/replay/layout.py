@@ -17,7 +17,7 @@ bookkeeping for each column of each item. As float32, actions and learner steps
 are exact up to 2^24.
 """
 
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, Mapping, NamedTuple
 
 from acme import specs
 import numpy as np
@@ -41,13 +41,13 @@ _NUM_SCALARS = 3
 
 
 class Step(NamedTuple):
-  """The numbers of a transition, single or as a batch.
+  """The numbers of a batch of transitions.
 
   Attributes:
-    n_step_return: `<float32>[...]`.
-    bootstrap_discount: `<float32>[...]`.
-    learner_step: `<int64>[...]`, version of the policy that chose the action.
-    action: `[..., *action]`, of the action spec's dtype.
+    n_step_return: `<float32>[batch]`.
+    bootstrap_discount: `<float32>[batch]`.
+    learner_step: `<int64>[batch]`, version of the policy that chose the action.
+    action: `[batch, *action]`, of the action spec's dtype.
   """
   n_step_return: Any
   bootstrap_discount: Any
@@ -55,16 +55,15 @@ class Step(NamedTuple):
   action: Any
 
 
-def encode_step(step: Step) -> np.ndarray:
-  """One row of the column `step`, `<float32>[3 + action size]`."""
-  return np.concatenate([
-      np.array(step[:_NUM_SCALARS], np.float32),
-      np.asarray(step.action, np.float32).ravel()
-  ])
+def encode_steps(step: Step) -> np.ndarray:
+  """Rows of the column `step`, `<float32>[batch, 3 + action size]`."""
+  return np.column_stack([
+      *step[:_NUM_SCALARS], step.action.reshape(len(step.action), -1)
+  ]).astype(np.float32)
 
 
 def decode_steps(rows: tf.Tensor, action_spec: specs.Array) -> Step:
-  """The inverse, in TensorFlow and for a batch.
+  """The inverse, in TensorFlow.
 
   Args:
     rows: `<float32>[batch, 3 + action size]`.
@@ -99,12 +98,13 @@ def make_signature(spec: specs.EnvironmentSpec) -> Dict[str, tf.TensorSpec]:
   }
 
 
-def reference_item(writer: reverb.TrajectoryWriter, num_stacked: int,
+def reference_item(history: Mapping[str, Any], num_stacked: int,
                    num_steps: int, num_frameless: int) -> Dict[str, Any]:
-  """References of the item that the writer's last row completes.
+  """References of the item that a writer's last row completes.
 
   Args:
-    writer: of one environment.
+    history: of the writer of one environment, with both columns. It is the
+      same object for all of a writer's rows, and costs to ask for.
     num_stacked: frames in one stack.
     num_steps: agent steps between the item's two stacks.
     num_frameless: rows without a frame since the newest frame, the last row
@@ -113,7 +113,6 @@ def reference_item(writer: reverb.TrajectoryWriter, num_stacked: int,
   Returns:
     A trajectory for `writer.create_item`.
   """
-  history = writer.history
   frames = history[FRAME]
   end = -num_frameless
   last = slice(end - num_stacked, end or None)
