@@ -228,7 +228,11 @@ def process_environment(
   """
   common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1',
             # Without it, every call of a graph keeps memory: `graph_calls`.
-            'TF_RUN_EAGER_OP_AS_FUNCTION': '1'}
+            'TF_RUN_EAGER_OP_AS_FUNCTION': '1',
+            # Without it, TensorFlow 2.8 takes the process of a node for one of
+            # TensorFlow 1 until it is imported, and does not register functions
+            # that are traced within others: "Can't find a function".
+            'TF2_BEHAVIOR': '1'}
   # On the CPU, oneDNN takes 0.6 of the time of a large network, for a learner
   # or a policy; it takes 1.2 times that of a small policy. docs/performance.md
   large = (config.agent.name == 'dqn' and

@@ -107,9 +107,7 @@ class LearnerStep(tf.Module, abc.ABC):
     """Updates the variables with one batch.
 
     The update is one graph; the copy into the targets is made beside it, once
-    a period. In TensorFlow 2.8 a graph that calls other graphs, as
-    `tf.cond` would, now and then loses them in a process that also samples
-    from Reverb ("Op type not registered 'cond_true_...'").
+    a period.
 
     A new batch size or dtype traces a new graph.
 
