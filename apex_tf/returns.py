@@ -23,15 +23,15 @@ def _check_float32(**arrays: np.ndarray) -> None:
     raise ValueError(f'the shapes are {shapes}, but must be equal')
 
 
-def n_step_return(rewards: np.ndarray, discounts: np.ndarray,
-                  gamma: float) -> Tuple[np.ndarray, np.ndarray]:
-  """The discounted sum of k rewards, and the discount of the value after them.
+def multi_step_returns(rewards: np.ndarray, discounts: np.ndarray,
+                       gamma: float) -> Tuple[np.ndarray, np.ndarray]:
+  """From each of k steps to the last: the return, and the discount after it.
 
-      G = sum_{j=1..k} (prod_{i<j} gamma discount_i) r_j
-      bootstrap_discount = prod_{i=1..k} gamma discount_i
+      G_i = sum_{j=i..k} (prod_{i<=l<j} gamma discount_l) r_j
+      bootstrap_discount_i = prod_{j=i..k} gamma discount_j
 
-  so that G + bootstrap_discount * v(S_k) is the multi-step target from S_0. A
-  discount of 0 cuts both the rewards after it and the bootstrap.
+  so that G_i + bootstrap_discount_i * v(S_k) is the target of k + 1 - i steps
+  from S_i-1. A discount of 0 cuts both the rewards after it and the bootstrap.
 
   Horgan et al. 2018, equation of G_t in section 3.1 and appendix F.
 
@@ -41,8 +41,8 @@ def n_step_return(rewards: np.ndarray, discounts: np.ndarray,
     gamma: the agent's discount of one agent step.
 
   Returns:
-    The return and the bootstrap discount, each `<float32>[]` or
-    `<float32>[batch]`.
+    The returns and the bootstrap discounts, each of the same shape; the first
+    row is that of all k steps, the last that of one.
 
   Raises:
     ValueError: other types, shapes that differ, or no reward at all.
@@ -51,13 +51,12 @@ def n_step_return(rewards: np.ndarray, discounts: np.ndarray,
   if np.ndim(rewards) not in (1, 2) or not len(rewards):
     raise ValueError(f'rewards has shape {np.shape(rewards)}, but must be [k] '
                      'or [k, batch] with k at least 1')
-  continuation = np.cumprod(
-      np.float32(gamma) * discounts, axis=0, dtype=np.float32)
-  # The weight of r_j counts only the discounts before it.
-  weights = np.concatenate([np.ones_like(rewards[:1]), continuation[:-1]])
-  total = np.sum(weights * rewards, axis=0, dtype=np.float32)
-  return np.asarray(total, np.float32), np.asarray(
-      continuation[-1], np.float32)
+  # A step at a time from the last, G_i = r_i + gamma discount_i G_i+1.
+  returns, bootstraps = rewards.copy(), np.float32(gamma) * discounts
+  for step in range(len(rewards) - 2, -1, -1):
+    returns[step] += bootstraps[step] * returns[step + 1]
+    bootstraps[step] *= bootstraps[step + 1]
+  return returns, bootstraps
 
 
 def initial_priority(n_step_return: np.ndarray, bootstrap_discount: np.ndarray,

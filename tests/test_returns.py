@@ -23,13 +23,20 @@ def _float32(*values: float) -> np.ndarray:
     ([1., 2.], [1., 1.], 0.0, (1., 0.)),
     ([1., 2.], [1., 1.], 1.0, (3., 1.)),
 ])
-def test_n_step_return_by_hand(rewards, discounts, gamma, expected):
-  result = returns.n_step_return(
+def test_the_longest_return_by_hand(rewards, discounts, gamma, expected):
+  result = returns.multi_step_returns(
       _float32(*rewards), _float32(*discounts), gamma)
-  for value, target in zip(result, expected):
-    assert value.dtype == np.float32
-    assert value.shape == ()
-    assert value == pytest.approx(target)
+  for values, target in zip(result, expected):
+    assert values.dtype == np.float32
+    assert values.shape == (len(rewards),)
+    assert values[0] == pytest.approx(target)
+
+
+def test_all_returns_by_hand():
+  found, bootstraps = returns.multi_step_returns(
+      _float32(1., 2., 4., 8.), _float32(1., 0., 1., 1.), 0.5)
+  np.testing.assert_array_equal(found, [2., 2., 8., 8.])
+  np.testing.assert_array_equal(bootstraps, [0., 0., 0.25, 0.5])
 
 
 def _recursive(rewards, discounts, gamma):
@@ -53,24 +60,27 @@ def _steps(draw):
 
 @hypothesis.settings(deadline=None, max_examples=150)
 @hypothesis.given(_steps())
-def test_n_step_return_is_the_recursion(steps):
+def test_returns_are_those_of_the_recursion(steps):
   rewards, discounts, gamma = steps
-  n_step_return, bootstrap_discount = returns.n_step_return(*steps)
-  assert n_step_return.dtype == bootstrap_discount.dtype == np.float32
-  assert n_step_return.shape == bootstrap_discount.shape == rewards.shape[1:]
+  kept = rewards.copy(), discounts.copy()
+  found, bootstraps = returns.multi_step_returns(*steps)
+  np.testing.assert_array_equal((rewards, discounts), kept)
+  assert found.dtype == bootstraps.dtype == np.float32
+  assert found.shape == bootstraps.shape == rewards.shape
   for column in range(rewards.shape[1]):
-    expected = _recursive(rewards[:, column], discounts[:, column], gamma)
-    np.testing.assert_allclose(
-        n_step_return[column], expected[0], rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(
-        bootstrap_discount[column], expected[1], rtol=1e-5, atol=1e-7)
+    for first in range(rewards.shape[0]):
+      expected = _recursive(
+          rewards[first:, column], discounts[first:, column], gamma)
+      np.testing.assert_allclose(
+          found[first, column], expected[0], rtol=1e-4, atol=1e-3)
+      np.testing.assert_allclose(
+          bootstraps[first, column], expected[1], rtol=1e-5, atol=1e-7)
     # One column alone gives the same numbers as the batch.
-    alone = returns.n_step_return(
+    alone = returns.multi_step_returns(
         np.ascontiguousarray(rewards[:, column]),
         np.ascontiguousarray(discounts[:, column]), gamma)
-    np.testing.assert_allclose(alone[0], n_step_return[column], rtol=1e-6,
-                               atol=1e-6)
-    assert alone[1] == bootstrap_discount[column]
+    np.testing.assert_array_equal(alone, (found[:, column],
+                                          bootstraps[:, column]))
 
 
 @pytest.mark.parametrize('rewards, discounts, words', [
@@ -81,9 +91,9 @@ def test_n_step_return_is_the_recursion(steps):
     (np.float32(1), np.float32(1), 'k at least 1'),
     (np.ones((1, 1, 1), np.float32), np.ones((1, 1, 1), np.float32), 'batch'),
 ])
-def test_n_step_return_refuses(rewards, discounts, words):
+def test_returns_refuse(rewards, discounts, words):
   with pytest.raises(ValueError, match=words):
-    returns.n_step_return(rewards, discounts, 0.9)
+    returns.multi_step_returns(rewards, discounts, 0.9)
 
 
 def test_initial_priority_by_hand():
@@ -106,12 +116,12 @@ def test_initial_priority_of_one_transition():
 def test_initial_priority_is_the_td_error_of_the_return():
   rng = np.random.default_rng(5)
   rewards, values = rng.standard_normal((2, 3)).astype(np.float32)
-  n_step_return, discount = returns.n_step_return(
+  found, discounts = returns.multi_step_returns(
       rewards, np.ones(3, np.float32), 0.99)
   expected = abs(rewards[0] + .99 * (rewards[1] + .99 * (
       rewards[2] + .99 * values[0])) - values[1])
   assert returns.initial_priority(
-      n_step_return, discount, np.asarray(values[0]),
+      found[0], discounts[0], np.asarray(values[0]),
       np.asarray(values[1])) == pytest.approx(expected, rel=1e-5)
 
 

@@ -116,10 +116,10 @@ class NStepAdder(base.Adder):
     self._actions: Any = None  # [n, E, *action], from the first step on.
     # Steps since each environment's FIRST.
     self._episode_steps = np.zeros(num_environments, np.int64)
-    # Return and bootstrap discount of the transition that each environment's
-    # newest row completes.
-    self._returns = np.zeros(num_environments, np.float32)
-    self._bootstraps = np.zeros(num_environments, np.float32)
+    # Return and bootstrap discount of the transition from each of the window's
+    # steps to the newest row.
+    self._returns = np.zeros(shape, np.float32)
+    self._bootstraps = np.zeros(shape, np.float32)
     self._calls = 0
     self.statistics = AdderStatistics()
 
@@ -186,13 +186,13 @@ class NStepAdder(base.Adder):
       window[:-1] = window[1:]
       window[-1] = newest
     self._episode_steps += is_step
-    self._returns, self._bootstraps = returns.n_step_return(
+    self._returns, self._bootstraps = returns.multi_step_returns(
         self._rewards, self._discounts, self._discount)
 
   def _append_rows(self, observation: np.ndarray, is_step: np.ndarray) -> None:
     complete = self._episode_steps >= self._n_step
     steps = layout.encode_steps(layout.Step(
-        self._returns, self._bootstraps, self._learner_steps[0],
+        self._returns[0], self._bootstraps[0], self._learner_steps[0],
         self._actions[0]))
     for index in np.flatnonzero(is_step):
       row = {layout.FRAME: observation[index, -1]}
@@ -203,7 +203,7 @@ class NStepAdder(base.Adder):
   def _insert_full_transitions(self, bootstrap_value: np.ndarray) -> None:
     """Inserts the n-step transitions that end in the previous time step."""
     priorities = returns.initial_priority(
-        self._returns, self._bootstraps, bootstrap_value,
+        self._returns[0], self._bootstraps[0], bootstrap_value,
         self._action_values[0])
     for index in np.flatnonzero(self._episode_steps >= self._n_step):
       self._create_item(index, priorities[index], self._n_step, 0)
@@ -211,21 +211,19 @@ class NStepAdder(base.Adder):
   def _insert_short_transitions(self, index: int,
                                 bootstrap_value: np.ndarray) -> None:
     """Inserts the transitions of fewer than n steps at an episode's end."""
-    one = slice(index, index + 1)  # A batch of this environment.
     longest = min(self._episode_steps[index], self._n_step - 1)
-    for num_frameless, num_steps in enumerate(range(longest, 0, -1), start=1):
-      oldest = self._n_step - num_steps
-      short_return, bootstrap = returns.n_step_return(
-          self._rewards[oldest:, one], self._discounts[oldest:, one],
-          self._discount)
-      [priority] = returns.initial_priority(
-          short_return, bootstrap, bootstrap_value[one],
-          self._action_values[oldest, one])
-      [row] = layout.encode_steps(layout.Step(
-          short_return, bootstrap, self._learner_steps[oldest, one],
-          self._actions[oldest, one]))
+    if not longest:
+      return
+    short = np.s_[self._n_step - longest:, index]
+    priorities = returns.initial_priority(
+        self._returns[short], self._bootstraps[short],
+        np.full(longest, bootstrap_value[index]), self._action_values[short])
+    rows = layout.encode_steps(layout.Step(
+        self._returns[short], self._bootstraps[short],
+        self._learner_steps[short], self._actions[short]))
+    for place, (row, priority) in enumerate(zip(rows, priorities)):
       self._writers[index].append({layout.STEP: row})
-      self._create_item(index, priority, num_steps, num_frameless)
+      self._create_item(index, priority, longest - place, place + 1)
 
   def _create_item(self, index: int, td_error: np.ndarray, num_steps: int,
                    num_frameless: int) -> None:
