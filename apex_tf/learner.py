@@ -76,7 +76,7 @@ class Learner(core.Learner):
     batch = next(self._batches)
     self.batch_wait_seconds += time.monotonic() - start
     output = self._learner_step(batch.transition, batch.importance_weight)
-    num_steps = self.num_steps
+    num_steps = output.num_steps
     keys, td_error = batch.key.numpy(), output.td_error.numpy()
     priorities = np.abs(td_error)
     self._priority_writer.update(keys, priorities, num_steps)
@@ -84,7 +84,7 @@ class Learner(core.Learner):
     if self._evictor is not None:
       self._evictor.observe(keys, batch.probability.numpy(), priorities)
     if num_steps % self._publish_period == 0:
-      self.publish()
+      self._publisher.publish(num_steps)
     self._last = _Step(batch, output)
 
   def publish(self) -> None:

@@ -1,7 +1,7 @@
 """What the roles ask of an agent, so that they need not know which it is."""
 
 import abc
-from typing import Dict, NamedTuple, Sequence
+from typing import Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -64,9 +64,11 @@ class LearnerStepOutput(NamedTuple):
   Attributes:
     td_error: `<float32>[batch]`, signed; its absolute value is the priority.
     metrics: scalars, named as in the metrics table.
+    num_steps: learner steps taken, this one included; `LearnerStep` counts.
   """
   td_error: tf.Tensor
   metrics: Dict[str, tf.Tensor]
+  num_steps: int = 0
 
 
 class LearnerStep(tf.Module, abc.ABC):
@@ -94,7 +96,7 @@ class LearnerStep(tf.Module, abc.ABC):
         0, trainable=False, dtype=tf.int64, name='num_steps')
     self._target_pairs = list(zip(sources, targets))
     self._target_update_period = target_update_period
-    self._update_graph = graph_calls.GraphCall(self._update)
+    self._update_graph = graph_calls.GraphCall(self._update_and_count)
     self._copy_into_targets()
 
   @property
@@ -121,17 +123,25 @@ class LearnerStep(tf.Module, abc.ABC):
     Raises:
       ValueError: a tensor of another rank or dtype.
     """
-    output: LearnerStepOutput = self._update_graph(
+    td_error, metrics, count = self._update_graph(
         transition, importance_weights)
-    self.num_steps.assign_add(1)
-    if self.num_steps.numpy() % self._target_update_period == 0:
+    num_steps = int(count)
+    if num_steps % self._target_update_period == 0:
       self._copy_into_targets()
-    return output
+    return LearnerStepOutput(td_error, metrics, num_steps)
+
+  def _update_and_count(
+      self, transition: types.Transition, importance_weights: tf.Tensor
+  ) -> Tuple[tf.Tensor, Dict[str, tf.Tensor], tf.Tensor]:
+    """What the graph is traced from."""
+    output = self._update(transition, importance_weights)
+    count = tf.identity(self.num_steps.assign_add(1))
+    return output.td_error, output.metrics, count
 
   @abc.abstractmethod
   def _update(self, transition: types.Transition,
               importance_weights: tf.Tensor) -> LearnerStepOutput:
-    """The update of `__call__`, from which its graph is traced."""
+    """The update of `__call__`, as a part of its graph."""
 
   def _copy_into_targets(self) -> None:
     for source, target in self._target_pairs:

@@ -1,5 +1,6 @@
 """Suites of whole programs, of many actors, and of peers."""
 
+import contextlib
 import copy
 import os
 from typing import Any, Dict, List, Mapping
@@ -29,6 +30,11 @@ _SOON: Dict[str, Any] = {
     'actor.num_actors': 1,
     'actor.environments_per_actor': 16,
 }
+# As many samples as transitions: RLlib's training intensity of 1.
+_EVENLY: Dict[str, Any] = {**_SOON, 'replay.samples_per_insert': 1.0}
+# Of each of RLlib's two rollout workers: as what is asked was set with, and as
+# many as ours has.
+_RLLIB_ENVIRONMENTS = (4, 8)
 
 
 def _rate(name: str) -> rounds.Figure:
@@ -75,28 +81,34 @@ def program(options: suites.Options) -> List[report.Row]:
   for task, preset, batch, bound in (
       ('pong', options.pong_preset, 128, 3.0),
       ('cartpole', options.cartpole_preset, 64, 6.0)):
-    fields = {**_SOON, 'learner.batch_size': batch}
-    with programs.Program(preset, *programs.flags_of(fields)) as ours:
+    fields = {**_EVENLY, 'learner.batch_size': batch}
+    with contextlib.ExitStack() as stack:
+      ours = stack.enter_context(
+          programs.Program(preset, *programs.flags_of(fields)))
       ours.wait_for_learning()
       ours.pause()
-      with _peer(options, 'rllib', f'--env={task}',
-                 f'--batch={batch}') as rllib:
-        windows = rounds.alternate({
-            'ours': ours.measure,
-            **suites.tasks(rllib, 'train'),
-        }, 15 * options.seconds_scale, options.num_rounds,
-            5 * options.seconds_scale)
+      contenders: Dict[str, rounds.Measure] = {'ours': ours.measure}
+      for count in _RLLIB_ENVIRONMENTS:
+        rllib = stack.enter_context(_peer(
+            options, 'rllib', f'--env={task}', f'--batch={batch}',
+            f'--environments={count}'))
+        contenders[f'2 x {count}'] = suites.tasks(rllib, 'train')['train']
+      windows = rounds.alternate(
+          contenders, 15 * options.seconds_scale, options.num_rounds,
+          5 * options.seconds_scale)
     for what, ours_figure, theirs in (
         ('transitions', _rate('transitions'), _rate('transitions')),
         ('samples', _samples_rate(batch), _rate('samples'))):
       mine = rounds.Sample.of(windows['ours'], ours_figure)
-      rllibs = rounds.Sample.of(windows['train'], theirs)
-      rows += [
-          report.Row('program', f'{what}, {task}, batch {batch}', mine, '1/s',
-                     "RLlib's Ape-X", mine.over(rllibs), bound),
-          report.Row('program', f"{what}, {task}, RLlib's Ape-X", rllibs,
-                     '1/s'),
-      ]
+      for count in _RLLIB_ENVIRONMENTS:
+        peer = f"RLlib's Ape-X, 2 x {count} environments"
+        rllibs = rounds.Sample.of(windows[f'2 x {count}'], theirs)
+        rows += [
+            report.Row('program', f'{what}, {task}, batch {batch}', mine,
+                       '1/s', peer, mine.over(rllibs),
+                       bound if count == _RLLIB_ENVIRONMENTS[0] else None),
+            report.Row('program', f'{what}, {task}, {peer}', rllibs, '1/s'),
+        ]
   return rows + start_up(options)
 
 

@@ -33,7 +33,7 @@ def stack_to_channels(observation: tf.Tensor) -> tf.Tensor:
   return tf.cast(_move_stack(observation), tf.float32)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _bytes_to_channels() -> Callable[[tf.Tensor], tf.Tensor]:
   """The function for uint8, whose pictures are large.
 

@@ -1,11 +1,10 @@
 """RLlib's Ape-X (ray 2.6.3, TensorFlow).
 
-Its own defaults, with two rollout workers of eight environments each, as many
-as ours has; learning from 16,000
-transitions on, since it fails where one of its four shards is still empty. `--env=pong` is Pong with
-RLlib's own preprocessing (84 by 84, four frames) and the paper's network,
-`--env=cartpole` CartPole-v1 with RLlib's default network. Task `train`:
-"transitions" sampled, "samples" trained.
+Its own defaults, with two rollout workers of so many environments each;
+learning from 16,000 transitions on, since it fails where one of its four shards
+is still empty. `--env=pong` is Pong with RLlib's own preprocessing (84 by 84,
+four frames) and the paper's network, `--env=cartpole` CartPole-v1 with RLlib's
+default network. Task `train`: "transitions" sampled, "samples" trained.
 """
 
 import argparse
@@ -51,6 +50,7 @@ def main() -> None:
   parser = argparse.ArgumentParser('rllib_worker')
   parser.add_argument('--env', choices=('pong', 'cartpole'), required=True)
   parser.add_argument('--batch', type=int, required=True)
+  parser.add_argument('--environments', type=int, required=True)
   args = parser.parse_args()
   name, network, hiddens = 'CartPole-v1', {}, [256]
   if args.env == 'pong':
@@ -76,7 +76,8 @@ def main() -> None:
       ApexDQNConfig()
       .environment(name)
       .framework('tf')
-      .rollouts(num_rollout_workers=2, num_envs_per_worker=8,
+      .rollouts(num_rollout_workers=2,
+                num_envs_per_worker=args.environments,
                 preprocessor_pref='deepmind')
       .training(train_batch_size=args.batch, model=network, hiddens=hiddens,
                 num_steps_sampled_before_learning_starts=16_000)
