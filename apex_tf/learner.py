@@ -84,7 +84,7 @@ class Learner(core.Learner):
     if self._evictor is not None:
       self._evictor.observe(keys, batch.probability.numpy(), priorities)
     if num_steps % self._publish_period == 0:
-      self._publisher.publish(num_steps)
+      self.publish()
     self._last = _Step(batch, output)
 
   def publish(self) -> None:

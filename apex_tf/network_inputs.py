@@ -10,6 +10,9 @@ from typing import Dict, Optional, Sequence, Tuple
 MINIMUM_SIZES: Dict[str, Optional[int]] = {
     'mlp': None, 'nature': 36, 'dqn2013': 20, 'minatar': 3}
 
+# Those whose call by a policy takes a fraction of a millisecond.
+SMALL = ('mlp', 'minatar')
+
 
 def features_shape(observation_shape: Sequence[int]) -> Tuple[int, ...]:
   """Shape of what `networks.stack_to_channels` makes of one observation.

@@ -23,15 +23,13 @@ from launchpad.nodes import base
 from launchpad.nodes.python import local_multi_processing
 
 from apex_tf import config as config_lib
+from apex_tf import process_environment
 from apex_tf import supervisor
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 
 # Between two attempts to write that a role runs.
 _RETRY_SECONDS = 2.0
-
-# Of dqn.network, those with convolutions over pictures of Atari's size.
-_LARGE_NETWORKS = ('nature', 'dqn2013')
 
 
 class _FixedAddress(lp.AbstractAddressBuilder):
@@ -218,33 +216,6 @@ def make_program(config: config_lib.Config, directory: str) -> lp.Program:
   return program
 
 
-def process_environment(
-    group: str, config: config_lib.Config) -> Dict[str, str]:
-  """The environment variables of a group's processes.
-
-  Args:
-    group: of `make_program`.
-    config: of the run.
-  """
-  common = {'TF_CPP_MIN_LOG_LEVEL': '2', 'PYTHONUNBUFFERED': '1',
-            # Without it, every call of a graph keeps memory: `graph_calls`.
-            'TF_RUN_EAGER_OP_AS_FUNCTION': '1',
-            # Without it, TensorFlow 2.8 takes the process of a node for one of
-            # TensorFlow 1 until it is imported, and does not register functions
-            # that are traced within others: "Can't find a function".
-            'TF2_BEHAVIOR': '1'}
-  # On the CPU, oneDNN takes 0.6 of the time of a large network, for a learner
-  # or a policy; it takes 1.2 times that of a small policy. docs/performance.md
-  large = (config.agent.name == 'dqn' and
-           config.dqn.network in _LARGE_NETWORKS)
-  common['TF_ENABLE_ONEDNN_OPTS'] = str(int(group == 'learner' or large))
-  if group == 'learner':
-    return common
-  # Many processes share the cores: each acts with one thread.
-  return {**common, 'CUDA_VISIBLE_DEVICES': '-1', 'TF_NUM_INTRAOP_THREADS': '1',
-          'TF_NUM_INTEROP_THREADS': '1', 'OMP_NUM_THREADS': '1'}
-
-
 def make_resources(
     config: config_lib.Config, directory: run_directory.RunDirectory
 ) -> Dict[str, local_multi_processing.PythonProcess]:
@@ -264,6 +235,6 @@ def make_resources(
     supervisor.write_interpreter(
         interpreter, role, directory.roles_directory, config.run.max_restarts)
     resources[group] = local_multi_processing.PythonProcess(
-        env=process_environment(group, config),
+        env=process_environment.of_group(group, config),
         _absolute_interpreter_path=interpreter)
   return resources

@@ -31,7 +31,7 @@ def multi_step_returns(rewards: np.ndarray, discounts: np.ndarray,
       bootstrap_discount_i = prod_{j=i..k} gamma discount_j
 
   so that G_i + bootstrap_discount_i * v(S_k) is the target of k + 1 - i steps
-  from S_i-1. A discount of 0 cuts both the rewards after it and the bootstrap.
+  from S_{i-1}. A discount of 0 cuts the rewards after it, and the bootstrap.
 
   Horgan et al. 2018, equation of G_t in section 3.1 and appendix F.
 
@@ -51,12 +51,12 @@ def multi_step_returns(rewards: np.ndarray, discounts: np.ndarray,
   if np.ndim(rewards) not in (1, 2) or not len(rewards):
     raise ValueError(f'rewards has shape {np.shape(rewards)}, but must be [k] '
                      'or [k, batch] with k at least 1')
-  # A step at a time from the last, G_i = r_i + gamma discount_i G_i+1.
-  returns, bootstraps = rewards.copy(), np.float32(gamma) * discounts
+  # A step at a time from the last: G_i = r_i + gamma discount_i G_{i+1}.
+  returns, bootstrap_discounts = rewards.copy(), np.float32(gamma) * discounts
   for step in range(len(rewards) - 2, -1, -1):
-    returns[step] += bootstraps[step] * returns[step + 1]
-    bootstraps[step] *= bootstraps[step + 1]
-  return returns, bootstraps
+    returns[step] += bootstrap_discounts[step] * returns[step + 1]
+    bootstrap_discounts[step] *= bootstrap_discounts[step + 1]
+  return returns, bootstrap_discounts
 
 
 def initial_priority(n_step_return: np.ndarray, bootstrap_discount: np.ndarray,

@@ -21,6 +21,7 @@ def get_config() -> config_lib.Config:
   config.actor.num_actors = 2
   config.actor.environments_per_actor = 8
   config.learner.batch_size = 32
+  # One takes several times what is learned, and holds up the gradient less.
   config.learner.num_samplers = 1
   config.learner.publish_period = 25
   config.evaluator.episodes = 4

@@ -3,9 +3,10 @@
   python -m launch.benchmark --suite=all --output=benchmark.json
 
 Prints a table and writes it, with the figure of every window and the machine,
-as JSON. Everything that is compared takes turns in one run; figures are medians
-of --rounds windows. Exit code 1: something does not reach what is asked of it,
-and the table says what; or a suite failed.
+as JSON; the suite `scale` leaves a picture beside it, OUTPUT_actors.png.
+Everything that is compared takes turns in one run; figures are medians of
+--rounds windows. Exit code 1: something does not reach what is asked of it, and
+the table says what; or a suite failed.
 
 Suites:
 
@@ -24,12 +25,13 @@ import os
 import signal
 import sys
 import time
-from typing import Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from absl import flags
 
 from apex_tf import files
 from apex_tf.benchmarks import machine
+from apex_tf.benchmarks import picture
 from apex_tf.benchmarks import program_suites
 from apex_tf.benchmarks import report
 from apex_tf.benchmarks import suites
@@ -91,6 +93,11 @@ def make_options() -> suites.Options:
                         sorted(sizes), peers_directory=FLAGS.peers_directory)
 
 
+def _title(described: Mapping[str, Any]) -> str:
+  return (f'Pong, {program_suites.SCALE_ENVIRONMENTS} environments an actor, '
+          f'no learning; {described["cores"]} cores, {described["processor"]}')
+
+
 def main(argv: Sequence[str]) -> None:
   del argv
   try:
@@ -126,6 +133,14 @@ def main(argv: Sequence[str]) -> None:
   print(report.table(rows))
   if FLAGS.output:
     print(f'Written: {os.path.abspath(FLAGS.output)}')
+    rates = {row.num_actors: row.sample for row in rows if row.num_actors}
+    if rates:
+      path = f'{os.path.splitext(os.path.abspath(FLAGS.output))[0]}_actors.png'
+      try:
+        picture.write_actor_counts(path, rates, _title(described))
+        print(f'Picture: {path}')
+      except OSError as error:
+        print(f'The picture is not written: {error}', file=sys.stderr)
   missed = report.missed(rows)
   for row in missed:
     print(f'Not reached: {row.suite}, {row.what}', file=sys.stderr)

@@ -18,6 +18,7 @@ from absl import logging
 
 from apex_tf import config as config_lib
 from apex_tf import film
+from apex_tf import process_environment
 from apex_tf import validation
 from apex_tf import video
 from apex_tf.monitoring import run_directory
@@ -138,8 +139,8 @@ def _error(path: str, allowed: str) -> ValueError:
 
 
 if __name__ == '__main__':
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  os.environ.setdefault('TF_RUN_EAGER_OP_AS_FUNCTION', '1')
+  for variable, value in process_environment.COMMON.items():
+    os.environ.setdefault(variable, value)
   # The GPU is left to a run that goes on; one network is played on the CPU.
   os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
   command_line.run(main)

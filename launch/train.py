@@ -17,6 +17,7 @@ from ml_collections import config_flags
 from apex_tf import config as config_lib
 from apex_tf import isolation
 from apex_tf import launching
+from apex_tf import process_environment
 from apex_tf import resuming
 from apex_tf import temporary_directory
 from apex_tf import validation
@@ -183,7 +184,7 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == '__main__':
   # For roles that run in this process; the others get theirs in `program.py`.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  for variable, value in process_environment.COMMON.items():
+    os.environ.setdefault(variable, value)
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
-  os.environ.setdefault('TF_RUN_EAGER_OP_AS_FUNCTION', '1')
   command_line.run(main)

@@ -51,7 +51,7 @@ class _LearnerStep(agents.LearnerStep):
     td_error = action - self._steps
     td_error = tf.where(action == self._bad_action, np.nan, td_error)
     self._steps.assign_add(1.0)
-    return agents.LearnerStepOutput(
+    return agents.LearnerUpdate(
         td_error, {'loss': tf.reduce_sum(importance_weights)})
 
 

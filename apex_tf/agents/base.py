@@ -58,17 +58,28 @@ def check_observation(observation: np.ndarray, shape: Sequence[int],
         f'but must be {dtype} of shape {tuple(shape)}')
 
 
-class LearnerStepOutput(NamedTuple):
-  """What one learner step returns.
+class LearnerUpdate(NamedTuple):
+  """What an agent's update gives.
 
   Attributes:
     td_error: `<float32>[batch]`, signed; its absolute value is the priority.
     metrics: scalars, named as in the metrics table.
-    num_steps: learner steps taken, this one included; `LearnerStep` counts.
   """
   td_error: tf.Tensor
   metrics: Dict[str, tf.Tensor]
-  num_steps: int = 0
+
+
+class LearnerStepOutput(NamedTuple):
+  """What one learner step returns.
+
+  Attributes:
+    td_error: of the update.
+    metrics: of the update.
+    num_steps: learner steps taken, this one included.
+  """
+  td_error: tf.Tensor
+  metrics: Dict[str, tf.Tensor]
+  num_steps: int
 
 
 class LearnerStep(tf.Module, abc.ABC):
@@ -118,29 +129,27 @@ class LearnerStep(tf.Module, abc.ABC):
       importance_weights: `<float32>[batch]`.
 
     Returns:
-      The signed TD errors before the update, and the metrics.
+      The signed TD errors before the update, the metrics, and the count.
 
     Raises:
       ValueError: a tensor of another rank or dtype.
     """
-    td_error, metrics, count = self._update_graph(
-        transition, importance_weights)
+    update, count = self._update_graph(transition, importance_weights)
     num_steps = int(count)
     if num_steps % self._target_update_period == 0:
       self._copy_into_targets()
-    return LearnerStepOutput(td_error, metrics, num_steps)
+    return LearnerStepOutput(update.td_error, update.metrics, num_steps)
 
   def _update_and_count(
       self, transition: types.Transition, importance_weights: tf.Tensor
-  ) -> Tuple[tf.Tensor, Dict[str, tf.Tensor], tf.Tensor]:
+  ) -> Tuple[LearnerUpdate, tf.Tensor]:
     """What the graph is traced from."""
-    output = self._update(transition, importance_weights)
-    count = tf.identity(self.num_steps.assign_add(1))
-    return output.td_error, output.metrics, count
+    update = self._update(transition, importance_weights)
+    return update, tf.identity(self.num_steps.assign_add(1))
 
   @abc.abstractmethod
   def _update(self, transition: types.Transition,
-              importance_weights: tf.Tensor) -> LearnerStepOutput:
+              importance_weights: tf.Tensor) -> LearnerUpdate:
     """The update of `__call__`, as a part of its graph."""
 
   def _copy_into_targets(self) -> None:

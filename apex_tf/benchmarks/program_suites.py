@@ -3,9 +3,12 @@
 import contextlib
 import copy
 import os
-from typing import Any, Dict, List, Mapping
+import signal
+from typing import Any, Dict, Iterator, List, Mapping
 
-from apex_tf import program as apex_program
+import psutil
+
+from apex_tf import process_environment
 from apex_tf.benchmarks import programs
 from apex_tf.benchmarks import report
 from apex_tf.benchmarks import rounds
@@ -21,6 +24,8 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
 _NUM_ACTORS = (1, 2, 4, 8, 16)
+# Of each of them.
+SCALE_ENVIRONMENTS = 8
 
 # Over a preset: learning begins soon, and everything is as it will be.
 _SOON: Dict[str, Any] = {
@@ -30,8 +35,13 @@ _SOON: Dict[str, Any] = {
     'actor.num_actors': 1,
     'actor.environments_per_actor': 16,
 }
-# As many samples as transitions: RLlib's training intensity of 1.
-_EVENLY: Dict[str, Any] = {**_SOON, 'replay.samples_per_insert': 1.0}
+# As many samples as transitions: about what RLlib's training intensity of 1
+# comes to.
+_EVENLY: Dict[str, Any] = {
+    **_SOON,
+    'replay.samples_per_insert': 1.0,
+    'replay.samples_per_insert_tolerance': 1.0,
+}
 # Of each of RLlib's two rollout workers: as what is asked was set with, and as
 # many as ours has.
 _RLLIB_ENVIRONMENTS = (4, 8)
@@ -57,9 +67,39 @@ def _peer(options: suites.Options, name: str, *arguments: str,
       [python, '-m', f'apex_tf.benchmarks.peers.{name}_worker', *arguments],
       # Acme's acts and learns in the environments of our own roles.
       {'TF_CPP_MIN_LOG_LEVEL': '2', **(
-          apex_program.process_environment(group, options.pong)
+          process_environment.of_group(group, options.pong)
           if group else {}),
        'PYTHONPATH': _ROOT, 'CUDA_VISIBLE_DEVICES': '-1'})
+
+
+@contextlib.contextmanager
+def _paused_between(worker: workers.Worker,
+                    task: str) -> Iterator[rounds.Measure]:
+  """A task of a worker whose processes would go on between its windows.
+
+  Args:
+    worker: is stopped, with all processes that it has started, at all other
+      times; goes on once the context is left.
+    task: of the worker.
+  """
+
+  def send(number: signal.Signals) -> None:
+    process = psutil.Process(worker.pid)
+    for each in (process, *process.children(recursive=True)):
+      with contextlib.suppress(psutil.NoSuchProcess):
+        each.send_signal(number)
+
+  def measure(seconds: float) -> workers.Window:
+    send(signal.SIGCONT)
+    window = worker.measure(task, seconds)
+    send(signal.SIGSTOP)
+    return window
+
+  send(signal.SIGSTOP)
+  try:
+    yield measure
+  finally:
+    send(signal.SIGCONT)
 
 
 def check_peers(options: suites.Options) -> None:
@@ -92,7 +132,8 @@ def program(options: suites.Options) -> List[report.Row]:
         rllib = stack.enter_context(_peer(
             options, 'rllib', f'--env={task}', f'--batch={batch}',
             f'--environments={count}'))
-        contenders[f'2 x {count}'] = suites.tasks(rllib, 'train')['train']
+        contenders[f'2 x {count}'] = stack.enter_context(
+            _paused_between(rllib, 'train'))
       windows = rounds.alternate(
           contenders, 15 * options.seconds_scale, options.num_rounds,
           5 * options.seconds_scale)
@@ -105,8 +146,7 @@ def program(options: suites.Options) -> List[report.Row]:
         rllibs = rounds.Sample.of(windows[f'2 x {count}'], theirs)
         rows += [
             report.Row('program', f'{what}, {task}, batch {batch}', mine,
-                       '1/s', peer, mine.over(rllibs),
-                       bound if count == _RLLIB_ENVIRONMENTS[0] else None),
+                       '1/s', peer, mine.over(rllibs), bound),
             report.Row('program', f'{what}, {task}, {peer}', rllibs, '1/s'),
         ]
   return rows + start_up(options)
@@ -136,7 +176,7 @@ def _actor_counts(options: suites.Options) -> List[report.Row]:
     fields = {**_SOON, 'actor.num_actors': count,
               # Acting alone: the learner never begins.
               'replay.min_size': 1_000_000, 'replay.capacity': 1_000_000,
-              'actor.environments_per_actor': 8}
+              'actor.environments_per_actor': SCALE_ENVIRONMENTS}
     with programs.Program(
         options.pong_preset, *programs.flags_of(fields)) as running:
       running.wait_for_acting(count)
@@ -148,7 +188,7 @@ def _actor_counts(options: suites.Options) -> List[report.Row]:
   return [
       report.Row('scale', f'transitions of {count} actors', rate, '1/s',
                  'the best count', rounds.Sample([rate.median / best.median]),
-                 0.9 if count == 8 else None)
+                 0.9 if count == 8 else None, num_actors=count)
       for count, rate in rates.items()]
 
 

@@ -21,6 +21,7 @@ class Row:
     bound: what the ratio, or the figure where there is none, has to reach;
       None where nothing is asked of it.
     bound_is_lower: whether the bound is the least, otherwise the most.
+    num_actors: with which it was measured, where a suite varies them.
   """
   suite: str
   what: str
@@ -30,6 +31,7 @@ class Row:
   ratio: Optional[rounds.Sample] = None
   bound: Optional[float] = None
   bound_is_lower: bool = True
+  num_actors: Optional[int] = None
 
   @property
   def holds(self) -> Optional[bool]:
@@ -53,6 +55,7 @@ class Row:
         'bound': self.bound,
         'bound_is': 'at least' if self.bound_is_lower else 'at most',
         'holds': self.holds,
+        'num_actors': self.num_actors,
     }
 
 

@@ -10,7 +10,7 @@ import sys
 from typing import Dict, List, Sequence
 
 from apex_tf import config as config_lib
-from apex_tf import program
+from apex_tf import process_environment
 from apex_tf.benchmarks import replay_worker
 from apex_tf.benchmarks import report
 from apex_tf.benchmarks import rounds
@@ -51,7 +51,7 @@ def start(module: str, group: str, config: config_lib.Config,
   return workers.Worker(
       [sys.executable, '-m', _MODULE + module, f'--config={config.to_json()}',
        *arguments],
-      program.process_environment(group, config))
+      process_environment.of_group(group, config))
 
 
 def tasks(worker: workers.Worker, *names: str) -> Dict[str, rounds.Measure]:

@@ -63,6 +63,11 @@ class Worker:
       self.close()
       raise
 
+  @property
+  def pid(self) -> int:
+    """Its process."""
+    return self._process.pid
+
   def measure(self, task: str, seconds: float) -> Window:
     """Has it work for some seconds.
 

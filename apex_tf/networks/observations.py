@@ -35,17 +35,18 @@ def stack_to_channels(observation: tf.Tensor) -> tf.Tensor:
 
 @functools.cache
 def _bytes_to_channels() -> Callable[[tf.Tensor], tf.Tensor]:
-  """The function for uint8, whose pictures are large.
+  """The function for uint8, whose pictures are large, made at the first call.
 
   TensorFlow 2.8 moves, casts and scales bytes on a CPU in three passes, none
   of which uses vector instructions: together a quarter of a learner step of 64
   Atari transitions. XLA makes one loop of them, four times as fast. A GPU does
   them fast as they are, and XLA would want CUDA's compiler for it.
   """
+  def bytes_to_channels(observation: tf.Tensor) -> tf.Tensor:
+    return tf.cast(_move_stack(observation), tf.float32) / 255.0
+
   return tf.function(
-      lambda observation: tf.cast(
-          _move_stack(observation), tf.float32) / 255.0,
-      autograph=False,
+      bytes_to_channels, autograph=False,
       jit_compile=not tf.config.list_physical_devices('GPU'))
 
 

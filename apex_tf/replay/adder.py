@@ -107,7 +107,8 @@ class NStepAdder(base.Adder):
     ]
     # Of each writer, from its first item on.
     self._histories: List[Any] = [None] * num_environments
-    # The last n steps of each environment, oldest first: [n, E].
+    # The last n steps of each environment, oldest first: [n, E]. Those before
+    # the environment's FIRST mean nothing.
     shape = (n_step, num_environments)
     self._rewards = np.zeros(shape, np.float32)
     self._discounts = np.zeros(shape, np.float32)
@@ -119,7 +120,7 @@ class NStepAdder(base.Adder):
     # Return and bootstrap discount of the transition from each of the window's
     # steps to the newest row.
     self._returns = np.zeros(shape, np.float32)
-    self._bootstraps = np.zeros(shape, np.float32)
+    self._bootstrap_discounts = np.zeros(shape, np.float32)
     self._calls = 0
     self.statistics = AdderStatistics()
 
@@ -186,13 +187,13 @@ class NStepAdder(base.Adder):
       window[:-1] = window[1:]
       window[-1] = newest
     self._episode_steps += is_step
-    self._returns, self._bootstraps = returns.multi_step_returns(
+    self._returns, self._bootstrap_discounts = returns.multi_step_returns(
         self._rewards, self._discounts, self._discount)
 
   def _append_rows(self, observation: np.ndarray, is_step: np.ndarray) -> None:
     complete = self._episode_steps >= self._n_step
-    steps = layout.encode_steps(layout.Step(
-        self._returns[0], self._bootstraps[0], self._learner_steps[0],
+    steps = layout.encode_steps(layout.Steps(
+        self._returns[0], self._bootstrap_discounts[0], self._learner_steps[0],
         self._actions[0]))
     for index in np.flatnonzero(is_step):
       row = {layout.FRAME: observation[index, -1]}
@@ -203,7 +204,7 @@ class NStepAdder(base.Adder):
   def _insert_full_transitions(self, bootstrap_value: np.ndarray) -> None:
     """Inserts the n-step transitions that end in the previous time step."""
     priorities = returns.initial_priority(
-        self._returns[0], self._bootstraps[0], bootstrap_value,
+        self._returns[0], self._bootstrap_discounts[0], bootstrap_value,
         self._action_values[0])
     for index in np.flatnonzero(self._episode_steps >= self._n_step):
       self._create_item(index, priorities[index], self._n_step, 0)
@@ -211,15 +212,15 @@ class NStepAdder(base.Adder):
   def _insert_short_transitions(self, index: int,
                                 bootstrap_value: np.ndarray) -> None:
     """Inserts the transitions of fewer than n steps at an episode's end."""
-    longest = min(self._episode_steps[index], self._n_step - 1)
+    longest = int(min(self._episode_steps[index], self._n_step - 1))
     if not longest:
       return
     short = np.s_[self._n_step - longest:, index]
     priorities = returns.initial_priority(
-        self._returns[short], self._bootstraps[short],
+        self._returns[short], self._bootstrap_discounts[short],
         np.full(longest, bootstrap_value[index]), self._action_values[short])
-    rows = layout.encode_steps(layout.Step(
-        self._returns[short], self._bootstraps[short],
+    rows = layout.encode_steps(layout.Steps(
+        self._returns[short], self._bootstrap_discounts[short],
         self._learner_steps[short], self._actions[short]))
     for place, (row, priority) in enumerate(zip(rows, priorities)):
       self._writers[index].append({layout.STEP: row})

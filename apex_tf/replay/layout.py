@@ -40,7 +40,7 @@ _STEP_CHUNK_LENGTH = 16
 _NUM_SCALARS = 3
 
 
-class Step(NamedTuple):
+class Steps(NamedTuple):
   """The numbers of a batch of transitions.
 
   Attributes:
@@ -55,14 +55,14 @@ class Step(NamedTuple):
   action: Any
 
 
-def encode_steps(step: Step) -> np.ndarray:
+def encode_steps(steps: Steps) -> np.ndarray:
   """Rows of the column `step`, `<float32>[batch, 3 + action size]`."""
   return np.column_stack([
-      *step[:_NUM_SCALARS], step.action.reshape(len(step.action), -1)
+      *steps[:_NUM_SCALARS], steps.action.reshape(len(steps.action), -1)
   ]).astype(np.float32)
 
 
-def decode_steps(rows: tf.Tensor, action_spec: specs.Array) -> Step:
+def decode_steps(rows: tf.Tensor, action_spec: specs.Array) -> Steps:
   """The inverse, in TensorFlow.
 
   Args:
@@ -70,12 +70,12 @@ def decode_steps(rows: tf.Tensor, action_spec: specs.Array) -> Step:
     action_spec: of one environment.
 
   Returns:
-    A `Step` with the leading `batch`.
+    What was encoded.
   """
   n_step_return, bootstrap_discount, learner_step = tf.unstack(
       rows[:, :_NUM_SCALARS], axis=1)
   action = tf.reshape(rows[:, _NUM_SCALARS:], (-1,) + action_spec.shape)
-  return Step(n_step_return, bootstrap_discount,
+  return Steps(n_step_return, bootstrap_discount,
               tf.cast(learner_step, tf.int64),
               tf.cast(action, action_spec.dtype))
 

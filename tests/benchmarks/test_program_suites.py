@@ -1,8 +1,13 @@
-"""The arithmetic of the paper's load."""
+"""The arithmetic of the paper's load, and peers that are paused."""
 
+import sys
+import time
+
+import psutil
 import pytest
 
 from apex_tf.benchmarks import program_suites
+from apex_tf.benchmarks import workers
 
 
 def test_the_papers_load_in_cores():
@@ -15,3 +20,33 @@ def test_the_papers_load_in_cores():
   assert cores['replay server and input pipeline'] == pytest.approx(
       0.69456 + 0.9728)
   assert cores['writing of all actors'] == pytest.approx(2.5)
+
+
+_BUSY = """
+import subprocess, sys, time
+from apex_tf.benchmarks import workers
+child = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+workers.serve({'work': lambda seconds: time.sleep(seconds) or {}},
+              {'child': child.pid})
+child.kill()
+"""
+
+
+def test_a_paused_worker_and_its_children_do_nothing():
+  with workers.Worker([sys.executable, '-c', _BUSY]) as worker:
+    child = psutil.Process(worker.description['child'])
+
+    def used():
+      times = child.cpu_times()
+      return times.user + times.system
+
+    with program_suites._paused_between(worker, 'work') as measure:
+      for _ in range(2):
+        before = used()
+        time.sleep(0.3)
+        assert used() == before
+        assert child.status() == psutil.STATUS_STOPPED
+        measure(0.3)
+        assert used() > before
+    assert child.status() != psutil.STATUS_STOPPED
+  child.wait(30)

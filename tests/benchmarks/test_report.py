@@ -48,4 +48,5 @@ def test_json_has_every_round():
   assert json.loads(json.dumps(row.to_mapping())) == {
       'suite': 'suite', 'what': 'what', 'unit': '1/s', 'median': 2.0,
       'values': [1.0, 3.0, 2.0], 'against': 'other', 'ratio': 0.5,
-      'ratios': [0.5], 'bound': 0.25, 'bound_is': 'at least', 'holds': True}
+      'ratios': [0.5], 'bound': 0.25, 'bound_is': 'at least', 'holds': True,
+      'num_actors': None}

@@ -21,31 +21,45 @@ def _random(shape, dtype):
   return rng.integers(high, size=shape).astype(dtype)
 
 
-def test_grey_frames_become_channels(function):
-  observation = _random((2, 4, 5, 6), np.float32)
+# The two ways that observations take: bytes are scaled.
+_BOTH_WAYS = pytest.mark.parametrize('dtype', [np.float32, np.uint8])
+
+
+def _as_input(observation):
+  return observation / np.float32(255 if observation.dtype == np.uint8 else 1)
+
+
+@_BOTH_WAYS
+def test_grey_frames_become_channels(function, dtype):
+  observation = _random((2, 4, 5, 6), dtype)
   result = function(observation).numpy()
   assert result.shape == (2, 5, 6, 4)
   for frame in range(4):
-    np.testing.assert_array_equal(result[..., frame], observation[:, frame])
+    np.testing.assert_allclose(
+        result[..., frame], _as_input(observation)[:, frame], rtol=1e-6)
 
 
-def test_channels_of_each_frame_stay_together(function):
-  observation = _random((2, 3, 5, 6, 4), np.float32)
+@_BOTH_WAYS
+def test_channels_of_each_frame_stay_together(function, dtype):
+  observation = _random((2, 3, 5, 6, 4), dtype)
   result = function(observation).numpy()
   assert result.shape == (2, 5, 6, 12)
   for frame in range(3):
     for channel in range(4):
-      np.testing.assert_array_equal(
-          result[..., frame * 4 + channel], observation[:, frame, ..., channel])
+      np.testing.assert_allclose(
+          result[..., frame * 4 + channel],
+          _as_input(observation)[:, frame, ..., channel], rtol=1e-6)
 
 
+@_BOTH_WAYS
 @pytest.mark.parametrize('stack', [1, 3])
-def test_vectors_are_laid_end_to_end(function, stack):
-  observation = _random((2, stack, 5), np.float32)
+def test_vectors_are_laid_end_to_end(function, stack, dtype):
+  observation = _random((2, stack, 5), dtype)
   result = function(observation).numpy()
   assert result.shape == (2, stack * 5)
-  np.testing.assert_array_equal(
-      result, [np.concatenate(list(row)) for row in observation])
+  np.testing.assert_allclose(
+      result, [np.concatenate(list(row)) for row in _as_input(observation)],
+      rtol=1e-6)
 
 
 @pytest.mark.parametrize('dtype', [
@@ -66,7 +80,8 @@ def test_white_is_one_and_black_is_zero(function):
   np.testing.assert_array_equal(result, [[[[0.], [1.]]]])
 
 
+@_BOTH_WAYS
 @pytest.mark.parametrize('shape', [(2,), (2, 1), (2, 1, 3, 3, 3, 3)])
-def test_other_ranks_are_refused(function, shape):
+def test_other_ranks_are_refused(function, shape, dtype):
   with pytest.raises(ValueError, match='observation has shape'):
-    function(np.zeros(shape, np.float32))
+    function(np.zeros(shape, dtype))

@@ -38,7 +38,7 @@ def test_signature(spec, action):
 
 @pytest.mark.parametrize('spec, action', _ACTIONS)
 def test_numbers_of_a_step_come_back(spec, action):
-  rows = layout.encode_steps(layout.Step(
+  rows = layout.encode_steps(layout.Steps(
       np.full(2, 0.1, np.float32), np.full(2, 0.970299, np.float32),
       np.full(2, 2**24 - 1, np.int64), np.stack([action, 0 * action])))
   signature = layout.make_signature(_make_spec(spec))['step']

@@ -65,7 +65,7 @@ class DPGLearnerStep(base.LearnerStep):
     return self.online.learned_variables
 
   def _update(self, transition: types.Transition,
-              importance_weights: tf.Tensor) -> base.LearnerStepOutput:
+              importance_weights: tf.Tensor) -> base.LearnerUpdate:
     policy, critic = self.online.policy, self.online.critic
     observation_tm1 = transition.observation_tm1
     action_tm1 = self.online.bounds.flatten(transition.action_tm1)
@@ -93,7 +93,7 @@ class DPGLearnerStep(base.LearnerStep):
     self.policy_optimizer.apply(policy_gradients, policy.trainable_variables)
 
     clipped = tf.abs(action_gradient) > self._clip
-    return base.LearnerStepOutput(
+    return base.LearnerUpdate(
         td_error, {
             'loss': loss,
             'gradient_norm': tf.linalg.global_norm(critic_gradients),

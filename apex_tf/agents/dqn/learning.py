@@ -51,7 +51,7 @@ class DQNLearnerStep(base.LearnerStep):
     return self.online.trainable_variables
 
   def _update(self, transition: types.Transition,
-              importance_weights: tf.Tensor) -> base.LearnerStepOutput:
+              importance_weights: tf.Tensor) -> base.LearnerUpdate:
     q_t_selector = self.online(transition.observation_t)
     q_t_target = self.target(transition.observation_t)
     parameters = self.online.trainable_variables
@@ -71,7 +71,7 @@ class DQNLearnerStep(base.LearnerStep):
 
     qa_tm1 = tf.gather(
         q_tm1, tf.cast(transition.action_tm1, tf.int32), batch_dims=1)
-    return base.LearnerStepOutput(
+    return base.LearnerUpdate(
         td_error, {
             'loss': loss,
             'gradient_norm': gradient_norm,

@@ -1,10 +1,11 @@
 """RLlib's Ape-X (ray 2.6.3, TensorFlow).
 
-Its own defaults, with two rollout workers of so many environments each;
-learning from 16,000 transitions on, since it fails where one of its four shards
-is still empty. `--env=pong` is Pong with RLlib's own preprocessing (84 by 84,
-four frames) and the paper's network, `--env=cartpole` CartPole-v1 with RLlib's
-default network. Task `train`: "transitions" sampled, "samples" trained.
+Its own defaults but for the batch; two rollout workers of `--environments`
+each; learning from 16,000 transitions on, since it fails where one of its four
+shards is still empty; and networks as large as ours. `--env=pong` is Pong with
+RLlib's own preprocessing (84 by 84, four frames) and the paper's network,
+`--env=cartpole` CartPole-v1 with a layer of 128 and streams of 128. Task
+`train`: "transitions" sampled, "samples" trained.
 """
 
 import argparse
@@ -52,11 +53,11 @@ def main() -> None:
   parser.add_argument('--batch', type=int, required=True)
   parser.add_argument('--environments', type=int, required=True)
   args = parser.parse_args()
-  name, network, hiddens = 'CartPole-v1', {}, [256]
+  name, network, hiddens = 'CartPole-v1', {'fcnet_hiddens': [128]}, [128]
   if args.env == 'pong':
     name = 'pong'
     ModelCatalog.register_custom_model('paper', PaperTorso)
-    # The last of these is how many features the torso gives to the streams.
+    # RLlib takes the torso's output size from the last of `fcnet_hiddens`.
     network, hiddens = {
         'custom_model': 'paper', 'fcnet_hiddens': [_FEATURES]}, [512]
 
