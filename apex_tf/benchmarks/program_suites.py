@@ -84,10 +84,11 @@ def _paused_between(worker: workers.Worker,
   """
 
   def send(number: signal.Signals) -> None:
-    process = psutil.Process(worker.pid)
-    for each in (process, *process.children(recursive=True)):
-      with contextlib.suppress(psutil.NoSuchProcess):
-        each.send_signal(number)
+    with contextlib.suppress(psutil.NoSuchProcess):  # `measure` says why.
+      process = psutil.Process(worker.pid)
+      for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+          each.send_signal(number)
 
   def measure(seconds: float) -> workers.Window:
     send(signal.SIGCONT)

@@ -76,8 +76,8 @@ def decode_steps(rows: tf.Tensor, action_spec: specs.Array) -> Steps:
       rows[:, :_NUM_SCALARS], axis=1)
   action = tf.reshape(rows[:, _NUM_SCALARS:], (-1,) + action_spec.shape)
   return Steps(n_step_return, bootstrap_discount,
-              tf.cast(learner_step, tf.int64),
-              tf.cast(action, action_spec.dtype))
+               tf.cast(learner_step, tf.int64),
+               tf.cast(action, action_spec.dtype))
 
 
 def make_signature(spec: specs.EnvironmentSpec) -> Dict[str, tf.TensorSpec]:
