@@ -200,9 +200,9 @@ class RunConfig:
       0, 'Agent steps of all actors after which the program stops; 0 is no '
       'limit. [ours]', minimum=0, may_change=True)
   target_return: float = settings.setting(
-      math.inf, 'The program stops once an evaluation\'s mean return reaches '
-      'it; the policy that did is the result, and is measured once more. '
-      '[ours]', infinite=True, may_change=True)
+      math.inf, 'The program stops once two evaluations in a row of the same '
+      'policy reach it in the mean; that policy is the result, and is measured '
+      'once more. [ours]', infinite=True, may_change=True)
   max_restarts: int = settings.setting(
       10, 'Restarts of one role in an hour, after which the run stops. [ours]',
       minimum=0, may_change=True)

@@ -170,6 +170,13 @@ class SerialRun:
   def evaluate(self, final: bool) -> None:
     """Evaluates the newest version; when `final`, that ends the run."""
     self._evaluator.variable_client.update_now()
+    evaluation = self._measure(final)
+    if not final and evaluation is not None and evaluation.reaches(
+        self._config.run.target_return):
+      self._measure(final)  # It may have been luck.
+
+  def _measure(self, final: bool) -> Optional[status_lib.Evaluation]:
+    """Evaluates the version that is there, and reports it."""
     start = time.monotonic()
     evaluation = self._evaluator.evaluator.evaluate(
         self.coordinator.get_counts(), final, lambda: True)
@@ -177,6 +184,7 @@ class SerialRun:
       evaluator_role.write_metrics(
           self._evaluator_logger, evaluation, time.monotonic() - start)
       self.coordinator.report_evaluation(dataclasses.asdict(evaluation))
+    return evaluation
 
   def close(self) -> None:
     """Saves the policy; closes logs, writers and the server."""

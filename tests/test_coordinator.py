@@ -38,11 +38,12 @@ def _actor(incarnation='a', **counts):
       status_lib.ActorReport(incarnation=incarnation, **counts))
 
 
-def _evaluation(learner_step, mean, final=False, complete=True):
+def _evaluation(learner_step, mean, final=False, complete=True,
+                wall_seconds=1.5):
   return dataclasses.asdict(status_lib.Evaluation(
       learner_step=learner_step, agent_steps=10, environment_frames=40,
-      wall_seconds=1.5, returns=[mean - 1, mean + 1], complete=complete,
-      final=final, mean=mean, std=1.0))
+      wall_seconds=wall_seconds, returns=[mean - 1, mean + 1],
+      complete=complete, final=final, mean=mean, std=1.0))
 
 
 def test_phases_of_a_run_without_limits(make, clock):
@@ -100,17 +101,32 @@ def test_target_return_needs_a_complete_evaluation(make):
       status_lib.LEARNING)
   assert coordinator.report_evaluation(
       _evaluation(2, 500.0, complete=False)) == status_lib.LEARNING
-  assert coordinator.report_evaluation(_evaluation(3, 475.0)) == (
-      status_lib.STOPPING)
+  assert coordinator.report_evaluation(
+      _evaluation(2, 500.0, wall_seconds=2.0)) == status_lib.LEARNING
+  assert coordinator.report_evaluation(
+      _evaluation(2, 475.0, wall_seconds=3.0)) == status_lib.STOPPING
   assert coordinator.status().stop_reason == 'target_return'
+
+
+def test_target_return_is_reached_twice_by_one_version(make):
+  coordinator = make(target_return=475.0)
+  coordinator.report_learner(1)
+  for seconds, (step, mean) in enumerate([
+      (1, 500.0), (2, 500.0), (2, 474.9), (2, 475.0), (3, 475.0)]):
+    evaluation = _evaluation(step, mean, wall_seconds=float(seconds))
+    for _ in range(2):  # A report that comes twice is one evaluation.
+      assert coordinator.report_evaluation(evaluation) == status_lib.LEARNING
+  assert coordinator.report_evaluation(
+      _evaluation(3, 475.0, wall_seconds=9.0)) == status_lib.STOPPING
 
 
 def test_a_negative_target_return(make):
   coordinator = make(target_return=-100.0)
   assert coordinator.report_evaluation(_evaluation(1, -100.5)) == (
       status_lib.FILLING)
-  assert coordinator.report_evaluation(_evaluation(2, -99.5)) == (
-      status_lib.STOPPING)
+  coordinator.report_evaluation(_evaluation(2, -99.5))
+  assert coordinator.report_evaluation(
+      _evaluation(2, -100.0, wall_seconds=2.0)) == status_lib.STOPPING
 
 
 def test_the_first_reason_stays(make, clock):
@@ -298,6 +314,8 @@ def test_a_reached_target_is_told_from_other_limits(make):
   coordinator = make(target_return=10.0)
   assert not coordinator.reached_target
   coordinator.report_evaluation(_evaluation(5, 10.0))
+  assert not coordinator.reached_target
+  coordinator.report_evaluation(_evaluation(5, 10.0, wall_seconds=2.0))
   assert coordinator.reached_target
   coordinator = make(max_learner_steps=1)
   coordinator.report_learner(1)

@@ -125,7 +125,8 @@ def test_a_limit_may_be_reached_already(tmp_path, limit):
   first = recorded.make_run(
       tmp_path, 'dqn', recorded.make_batches('dqn', range(3)))
   first.step(3)
-  first.coordinator.report_evaluation(_evaluation(mean=475.0, final=True))
+  for final in (False, True):
+    first.coordinator.report_evaluation(_evaluation(mean=475.0, final=final))
   first.checkpointer.save()
   second = recorded.make_run(tmp_path, 'dqn', [], **{limit: 3})
   second.checkpointer.restore()

@@ -91,6 +91,10 @@ class Evaluation:
   human_normalized: Any = None
   broken_episodes: int = 0
 
+  def reaches(self, target: float) -> bool:
+    """Whether all episodes were finished and `mean` is `target` or more."""
+    return self.complete and self.mean >= target
+
 
 @dataclasses.dataclass
 class ReplayStatus:

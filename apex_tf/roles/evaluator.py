@@ -65,38 +65,45 @@ def run_evaluator(config: config_lib.Config,
         stop.wait(0.5)
     return None
 
-  def evaluate(final: bool,
-               keep_going: Callable[[], bool]) -> Optional[str]:
-    """Evaluates the newest version and reports it; the phase after that."""
+  def learning() -> bool:
+    return not stop.is_set() and ask(learner.get_phase) == status_lib.LEARNING
+
+  def evaluate(final: bool, keep_going: Callable[[], bool]
+              ) -> Optional[status_lib.Evaluation]:
+    """Evaluates the version that is there, and reports it."""
     counts = ask(learner.get_counts)
-    if counts is None or not parts.variable_client.update_and_wait(stop):
+    if counts is None:
       return None
     start = time.monotonic()
     evaluation = parts.evaluator.evaluate(counts, final, keep_going)
     if evaluation is None:
       if final:
         ask(learner.give_up_final_evaluation)
-      return ask(learner.get_phase)
+      return None
     logging.info('Version %d: %.1f +- %.1f over %d episodes.',
                  evaluation.learner_step, evaluation.mean, evaluation.std,
                  len(evaluation.returns))
     write_metrics(logger, evaluation, time.monotonic() - start)
-    return ask(lambda: learner.report_evaluation(
-        dataclasses.asdict(evaluation)))
+    ask(lambda: learner.report_evaluation(dataclasses.asdict(evaluation)))
+    return evaluation
 
+  fetch = parts.variable_client.update_and_wait
   next_time = time.monotonic()
   while not stop.is_set():
     phase = ask(learner.get_phase)
     if phase == status_lib.FINAL_EVALUATION:
       # Perhaps not for the first time: a learner that died before the run was
       # over has to be told again when it is back.
-      phase = evaluate(True, lambda: not stop.is_set())
-    if phase == status_lib.DONE:
+      if fetch(stop):
+        evaluate(True, lambda: not stop.is_set())
+    elif phase == status_lib.DONE:
       break
-    if phase == status_lib.LEARNING and time.monotonic() >= next_time:
+    elif phase == status_lib.LEARNING and time.monotonic() >= next_time:
       next_time = time.monotonic() + config.evaluator.period_seconds
-      evaluate(False, lambda: not stop.is_set() and ask(learner.get_phase) ==
-               status_lib.LEARNING)
+      evaluation = evaluate(False, learning) if fetch(stop) else None
+      if evaluation is not None and evaluation.reaches(
+          config.run.target_return):
+        evaluate(False, learning)  # It may have been luck.
     stop.wait(0.2)
   logger.close()
   parts.environment.close()

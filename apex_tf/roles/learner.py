@@ -95,7 +95,7 @@ def publish_last(learner: learner_lib.Learner,
                  coordinator: coordinator_lib.Coordinator) -> None:
   """Publishes what the final evaluation measures and the run leaves behind.
 
-  The present variables; or, where an evaluation has reached the target, those
+  The present variables; or, where evaluations have reached the target, those
   that reached it, since the learner has gone on while they were measured.
   """
   if coordinator.reached_target:

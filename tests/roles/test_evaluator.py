@@ -1,6 +1,8 @@
 """The evaluator's role against a learner's counts, over real Courier."""
 
+import contextlib
 import threading
+import time
 
 import courier
 
@@ -33,6 +35,29 @@ def _learned(config):
   return coordinator
 
 
+@contextlib.contextmanager
+def _evaluator(config, directory, publisher, get_coordinator,
+               report_evaluation):
+  """The role in a thread that ends with the block, against this learner."""
+  server = courier.Server()
+  server.Bind('get_phase', lambda: get_coordinator().get_phase())
+  server.Bind('get_counts', lambda: get_coordinator().get_counts())
+  server.Bind('get_and_keep_variables', publisher.get_and_keep_variables)
+  server.Bind('report_evaluation', report_evaluation)
+  server.Start()
+  stop = threading.Event()
+  thread = threading.Thread(target=evaluator_role.run_evaluator, args=(
+      config, run_directory.prepare(str(directory), 'auto'),
+      f'localhost:{server.port}', stop), daemon=True)
+  thread.start()
+  try:
+    yield thread
+  finally:
+    stop.set()
+    thread.join()
+    server.Stop()
+
+
 def test_a_learner_that_died_after_the_final_evaluation_is_told_again(
     tmp_path):
   config = _config()
@@ -49,24 +74,37 @@ def test_a_learner_that_died_after_the_final_evaluation_is_told_again(
       coordinators.pop(0)  # It dies, and goes on from before.
     return coordinators[0].get_phase()
 
-  server = courier.Server()
-  server.Bind('get_phase', lambda: coordinators[0].get_phase())
-  server.Bind('get_counts', lambda: coordinators[0].get_counts())
-  server.Bind('get_and_keep_variables', publisher.get_and_keep_variables)
-  server.Bind('report_evaluation', report_evaluation)
-  server.Start()
-  stop = threading.Event()
-  thread = threading.Thread(target=evaluator_role.run_evaluator, args=(
-      config, run_directory.prepare(str(tmp_path / 'run'), 'auto'),
-      f'localhost:{server.port}', stop), daemon=True)
-  thread.start()
-  thread.join(120.0)
-  ended_by_itself = not thread.is_alive()
-  stop.set()
-  thread.join()
-  server.Stop()
+  with _evaluator(config, tmp_path / 'run', publisher, lambda: coordinators[0],
+                  report_evaluation) as thread:
+    thread.join(120.0)
+    ended_by_itself = not thread.is_alive()
   assert ended_by_itself
   assert coordinators == [second]
   for coordinator in (first, second):
     evaluation, = coordinator.status().evaluations
     assert evaluation.final and len(evaluation.returns) == 2
+
+
+def test_a_version_that_reaches_the_target_is_measured_again(tmp_path):
+  config = _config()
+  config.run = config_lib.RunConfig(target_return=1.0)  # Any episode does.
+  config.evaluator.period_seconds = 0.01
+  coordinator = coordinator_lib.Coordinator(config.run)
+  coordinator.report_learner(1)
+  publisher = variables_lib.VariablePublisher(
+      builder_lib.Builder(config).make_behavior_policy(0).variables)
+
+  def report_evaluation(evaluation):
+    phase = coordinator.report_evaluation(evaluation)
+    publisher.publish(1 + publisher.learner_step)  # The learner goes on.
+    return phase
+
+  with _evaluator(config, tmp_path / 'run', publisher, lambda: coordinator,
+                  report_evaluation):
+    deadline = time.monotonic() + 120.0
+    while not coordinator.reached_target and time.monotonic() < deadline:
+      time.sleep(0.05)
+  first, second = coordinator.status().evaluations
+  assert first.learner_step == second.learner_step
+  assert first.wall_seconds < second.wall_seconds
+  assert coordinator.get_phase() == status_lib.STOPPING
