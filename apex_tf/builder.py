@@ -109,9 +109,11 @@ class Builder:
         source, policy.variables, self.config.actor.sync_period, asynchronous)
 
   def make_dataset(self, replay_address: str) -> tf.data.Dataset:
+    gpus = tf.config.list_logical_devices('GPU')
     return dataset_lib.make_dataset(
         replay_address, self.config.learner,
-        self.config.replay.importance_exponent, self.spec.actions)
+        self.config.replay.importance_exponent, self.spec.actions,
+        device=gpus[0].name if gpus else '')
 
   def make_priority_writer(
       self, client: reverb.Client) -> priorities_lib.PriorityWriter:

@@ -42,8 +42,8 @@ class Batch(NamedTuple):
 
 
 def make_dataset(address: str, config: config_lib.LearnerConfig,
-                 importance_exponent: float,
-                 action_spec: specs.Array) -> tf.data.Dataset:
+                 importance_exponent: float, action_spec: specs.Array,
+                 device: str = '') -> tf.data.Dataset:
   """Batches sampled by priority, without end.
 
   Args:
@@ -51,6 +51,8 @@ def make_dataset(address: str, config: config_lib.LearnerConfig,
     config: batch size, samplers and prefetch.
     importance_exponent: beta of the importance weights.
     action_spec: of one environment.
+    device: to which batches are copied ahead of the step, such as "GPU:0"; ""
+      leaves them in the host's memory.
 
   Returns:
     A dataset of `Batch`.
@@ -81,11 +83,14 @@ def make_dataset(address: str, config: config_lib.LearnerConfig,
       num_workers_per_iterator=config.num_samplers)
   options = tf.data.Options()
   options.deterministic = True
-  return (samples
-          .batch(config.batch_size, drop_remainder=True)
-          .map(make_batch)
-          .prefetch(config.prefetch_batches)
-          .with_options(options))
+  batches = (samples
+             .batch(config.batch_size, drop_remainder=True)
+             .map(make_batch)
+             .with_options(options))
+  if not device:
+    return batches.prefetch(config.prefetch_batches)
+  return batches.apply(tf.data.experimental.prefetch_to_device(
+      device, config.prefetch_batches))
 
 
 class BatchFetcher(Iterator[Batch]):

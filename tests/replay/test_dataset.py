@@ -1,5 +1,8 @@
 """Sampled batches against what the environment saw, and waiting for them."""
 
+import itertools
+import subprocess
+import sys
 import threading
 import time
 
@@ -42,11 +45,11 @@ def _fill(client, num_calls=60):
       _SCRIPT, calls, 3, 0.99, 1.0))
 
 
-def _make_dataset(server, importance_exponent=0.4, **learner):
+def _make_dataset(server, importance_exponent=0.4, device='', **learner):
   return dataset_lib.make_dataset(
       f'localhost:{server.port}',
       config_lib.LearnerConfig(**{'batch_size': _BATCH_SIZE, **learner}),
-      importance_exponent, _SPEC.actions)
+      importance_exponent, _SPEC.actions, device)
 
 
 @pytest.mark.parametrize('num_samplers, exponent', [(1, 0.4), (3, 1.0)])
@@ -77,6 +80,36 @@ def test_batches_are_what_the_environment_saw(serve, num_samplers, exponent):
         batch.importance_weight, np.array(weights) / max(weights), rtol=1e-3)
   assert len(keys) > len(expected) / 2
   assert len(set(keys.values())) == len(keys)
+
+
+def print_batches_on_two_devices():
+  """Prints where batches are, in a process of its own."""
+  cpu, = tf.config.list_physical_devices('CPU')
+  tf.config.set_logical_device_configuration(
+      cpu, 2 * [tf.config.LogicalDeviceConfiguration()])
+  server = reverb.Server(tables.make_tables(
+      config_lib.ReplayConfig(capacity=1000, min_size=1), _SPEC), port=None)
+  _fill(server.localhost_client())
+  for device in ('', '/device:CPU:1'):
+    batches = iter(_make_dataset(server, device=device))
+    for batch in itertools.islice(batches, 3):
+      tensors = tf.nest.flatten(batch)
+      devices = {tensor.device.rsplit('/', 1)[1] for tensor in tensors}
+      print(*devices, *tensors[0].shape, len(set(batch.key.numpy())) > 5)
+    del batches
+  server.stop()
+
+
+def test_batches_are_copied_to_a_device():
+  """A second CPU takes the place of a GPU."""
+  run = subprocess.run(
+      [sys.executable, '-c', f'from {__name__} import '
+       'print_batches_on_two_devices as f; f()'],
+      stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+  rows = [line for line in run.stdout.splitlines() if line.startswith('device')]
+  assert rows == (3 * [f'device:CPU:0 {_BATCH_SIZE} 4 50 True'] +
+                  3 * [f'device:CPU:1 {_BATCH_SIZE} 4 50 True'])
+
 
 
 def test_shapes_and_types(serve):
