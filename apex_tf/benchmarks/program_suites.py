@@ -118,39 +118,57 @@ def check_peers(options: suites.Options) -> None:
 
 def program(options: suites.Options) -> List[report.Row]:
   """The whole program on Pong and CartPole, beside RLlib's Ape-X; start-up."""
+  return [
+      *_beside_rllib(options, 'pong', options.pong_preset, 128, 3.0),
+      *_beside_rllib(options, 'cartpole', options.cartpole_preset, 64, 6.0),
+      *start_up(options),
+  ]
+
+
+def _beside_rllib(options: suites.Options, task: str, preset: str, batch: int,
+                  bound: float) -> List[report.Row]:
+  """Rates of one task, each against RLlib's with both numbers of environments.
+
+  Args:
+    options: of all suites.
+    task: as RLlib's worker calls it.
+    preset: of ours.
+    batch: transitions in a learner step, of both.
+    bound: asked of ours over RLlib's.
+  """
+  fields = {**_EVENLY, 'learner.batch_size': batch}
+  with contextlib.ExitStack() as stack:
+    ours = stack.enter_context(
+        programs.Program(preset, *programs.flags_of(fields)))
+    ours.wait_for_learning()
+    ours.pause()
+    contenders: Dict[str, rounds.Measure] = {'ours': ours.measure}
+    for count in _RLLIB_ENVIRONMENTS:
+      rllib = stack.enter_context(_peer(
+          options, 'rllib', f'--env={task}', f'--batch={batch}',
+          f'--environments={count}'))
+      contenders[_rllib_name(count)] = stack.enter_context(
+          _paused_between(rllib, 'train'))
+    windows = rounds.alternate(
+        contenders, 15 * options.seconds_scale, options.num_rounds,
+        5 * options.seconds_scale)
   rows = []
-  for task, preset, batch, bound in (
-      ('pong', options.pong_preset, 128, 3.0),
-      ('cartpole', options.cartpole_preset, 64, 6.0)):
-    fields = {**_EVENLY, 'learner.batch_size': batch}
-    with contextlib.ExitStack() as stack:
-      ours = stack.enter_context(
-          programs.Program(preset, *programs.flags_of(fields)))
-      ours.wait_for_learning()
-      ours.pause()
-      contenders: Dict[str, rounds.Measure] = {'ours': ours.measure}
-      for count in _RLLIB_ENVIRONMENTS:
-        rllib = stack.enter_context(_peer(
-            options, 'rllib', f'--env={task}', f'--batch={batch}',
-            f'--environments={count}'))
-        contenders[f'2 x {count}'] = stack.enter_context(
-            _paused_between(rllib, 'train'))
-      windows = rounds.alternate(
-          contenders, 15 * options.seconds_scale, options.num_rounds,
-          5 * options.seconds_scale)
-    for what, ours_figure, theirs in (
-        ('transitions', _rate('transitions'), _rate('transitions')),
-        ('samples', _samples_rate(batch), _rate('samples'))):
-      mine = rounds.Sample.of(windows['ours'], ours_figure)
-      for count in _RLLIB_ENVIRONMENTS:
-        peer = f"RLlib's Ape-X, 2 x {count} environments"
-        rllibs = rounds.Sample.of(windows[f'2 x {count}'], theirs)
-        rows += [
-            report.Row('program', f'{what}, {task}, batch {batch}', mine,
-                       '1/s', peer, mine.over(rllibs), bound),
-            report.Row('program', f'{what}, {task}, {peer}', rllibs, '1/s'),
-        ]
-  return rows + start_up(options)
+  for what, ours_figure, theirs in (
+      ('transitions', _rate('transitions'), _rate('transitions')),
+      ('samples', _samples_rate(batch), _rate('samples'))):
+    mine = rounds.Sample.of(windows['ours'], ours_figure)
+    for peer in map(_rllib_name, _RLLIB_ENVIRONMENTS):
+      rllibs = rounds.Sample.of(windows[peer], theirs)
+      rows += [
+          report.Row('program', f'{what}, {task}, batch {batch}', mine,
+                     '1/s', peer, mine.over(rllibs), bound),
+          report.Row('program', f'{what}, {task}, {peer}', rllibs, '1/s'),
+      ]
+  return rows
+
+
+def _rllib_name(num_environments: int) -> str:
+  return f"RLlib's Ape-X, 2 x {num_environments} environments"
 
 
 def start_up(options: suites.Options) -> List[report.Row]:

@@ -9,6 +9,7 @@ It imports the standard library only, since peers run under an interpreter
 that has neither TensorFlow 2.8 nor this package installed.
 """
 
+import functools
 import json
 import os
 import select
@@ -37,14 +38,11 @@ class Worker:
 
   def __init__(self, command: Sequence[str],
                environment: Optional[Mapping[str, str]] = None):
-    """Starts it and waits until it is ready.
+    """Starts it; several set up side by side.
 
     Args:
       command: of a program that calls `serve`.
       environment: variables beside those of this process.
-
-    Raises:
-      WorkerError: it ended instead; has the end of what it printed.
     """
     self._command = list(command)
     # Seen only where it fails.
@@ -57,19 +55,23 @@ class Worker:
         stderr=subprocess.STDOUT, text=True, pass_fds=(write,),
         env={**os.environ, **(environment or {}), _ANSWERS: str(write)})
     os.close(write)
-    try:
-      self.description: Dict[str, Any] = self._read()
-    except WorkerError:
-      self.close()
-      raise
 
   @property
   def pid(self) -> int:
     """Its process."""
     return self._process.pid
 
+  @functools.cached_property
+  def description(self) -> Dict[str, Any]:
+    """What it set up; waits until it is ready.
+
+    Raises:
+      WorkerError: it ended instead; has the end of what it printed.
+    """
+    return self._read()
+
   def measure(self, task: str, seconds: float) -> Window:
-    """Has it work for some seconds.
+    """Has it work for some seconds, once it is ready.
 
     Args:
       task: one of those that the worker knows.
@@ -78,6 +80,7 @@ class Worker:
     Raises:
       WorkerError: it ended instead.
     """
+    assert self.description is not None
     assert self._process.stdin is not None
     try:
       self._process.stdin.write(json.dumps([task, seconds]) + '\n')

@@ -46,5 +46,6 @@ def test_what_a_worker_said_is_in_the_error():
 
 
 def test_a_worker_that_does_not_start_is_an_error():
-  with pytest.raises(workers.WorkerError, match='exit code 3'):
-    workers.Worker([sys.executable, '-c', 'raise SystemExit(3)'])
+  with workers.Worker([sys.executable, '-c', 'raise SystemExit(3)']) as worker:
+    with pytest.raises(workers.WorkerError, match='exit code 3'):
+      worker.measure('work', 0.1)

@@ -16,7 +16,7 @@ from apex_tf import settings
 from tests.integration import config_draws
 from tests.integration import config_runner
 
-_EXAMPLES = 40
+_EXAMPLES = 25
 _REFUSAL = re.compile(r'(?P<path>\w+\.\w+) is (?P<rest>.+), but must be .+')
 _FIELDS = {path for path, _, _ in settings.leaves(config_lib.Config())}
 
