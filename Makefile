@@ -70,7 +70,7 @@ soak: doctor environment  ## Watch a long run for leaks (MINUTES=, ARGS=).
 	  --output=runs/soak.md $(ARGS)
 
 # What ours is measured beside, each with libraries of its own.
-PEERS := .venv-peers/acme/.installed .venv-peers/rllib/.installed
+PEERS := $(patsubst %,.venv-peers/%/.installed,acme rllib sb3)
 
 .venv-peers/%/.installed: apex_tf/benchmarks/peers/%.txt
 	rm -rf .venv-peers/$*
@@ -81,7 +81,7 @@ PEERS := .venv-peers/acme/.installed .venv-peers/rllib/.installed
 	  --no-build-isolation -r $<
 	touch $@
 
-peers: doctor $(PEERS)  ## Install Acme's and RLlib's agents for `benchmark`.
+peers: doctor $(PEERS)  ## Install the agents that `benchmark` compares with.
 
 benchmark: doctor environment peers  ## How fast, beside what is possible (ARGS=).
 	$(VENV_PYTHON) -m launch.benchmark --suite=all \

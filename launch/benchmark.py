@@ -15,7 +15,7 @@ Suites:
   replay   cost and memory of items, at three sizes
   program  whole runs beside RLlib's Ape-X, and how long one takes to start
   scale    1 to 16 actors, and the load of the paper's 360
-  peers    Acme's actor and its DQN agent
+  peers    Acme's actor, and the DQN agents of Acme and Stable-Baselines3
 
 `program` and `peers` need what `make peers` installs.
 """

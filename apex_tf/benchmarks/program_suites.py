@@ -109,7 +109,7 @@ def check_peers(options: suites.Options) -> None:
   Raises:
     NoPeersError: names what is missing.
   """
-  for name in ('acme', 'rllib'):
+  for name in ('acme', 'rllib', 'sb3'):
     path = os.path.join(options.peers_directory, name, 'bin', 'python')
     if not os.path.exists(path):
       raise NoPeersError(f'peers_directory is {options.peers_directory!r}, but '
@@ -260,14 +260,15 @@ def _paper_cores(cost: Mapping[str, float]) -> Dict[str, float]:
 
 
 def peers(options: suites.Options) -> List[report.Row]:
-  """Our actor, and Acme's actor and DQN agent, on Pong."""
+  """Our actor and Acme's, and the DQN agents of others, on Pong."""
   with suites.start('actor_worker', 'actor', options.pong) as ours, _peer(
       options, 'acme', '--task=actor', group='actor') as acme, _peer(
           options, 'acme', '--task=agent', '--batch=128',
-          group='learner') as agent:
+          group='learner') as agent, _peer(
+              options, 'sb3', '--batch=128') as sb3:
     windows = rounds.alternate({
         **suites.tasks(ours, 'apex'), **suites.tasks(acme, 'act'),
-        **suites.tasks(agent, 'run'),
+        **suites.tasks(agent, 'run'), **suites.tasks(sb3, 'learn'),
     }, 6 * options.seconds_scale, options.num_rounds,
         3 * options.seconds_scale)
   rows = []
@@ -283,6 +284,8 @@ def peers(options: suites.Options) -> List[report.Row]:
         report.Row('peers', f"{what}, Acme's", acmes, unit),
     ]
   return rows + [
-      report.Row('peers', f"{what} of Acme's DQN agent, pong, batch 128",
-                 rounds.Sample.of(windows['run'], _rate(what)), '1/s')
+      report.Row('peers', f'{what} of {whose}, pong, batch 128',
+                 rounds.Sample.of(windows[task], _rate(what)), '1/s')
+      for whose, task in (("Acme's DQN agent", 'run'),
+                          ("Stable-Baselines3's DQN", 'learn'))
       for what in ('transitions', 'samples')]
