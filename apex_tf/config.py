@@ -176,7 +176,8 @@ class EvaluatorConfig:
       20, 'Environments evaluated with one batched policy call. [ours]',
       minimum=1, maximum=1024, may_change=True)
   period_seconds: float = settings.setting(
-      15.0, 'Seconds between the starts of two evaluations. [ours]',
+      15.0, 'Seconds between the starts of two evaluations, of two versions. '
+      '[ours]',
       minimum=0.0, may_change=True)
   max_seconds: float = settings.setting(
       60.0, 'Seconds after which one evaluation, the final one too, ends with '

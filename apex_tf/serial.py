@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import signal
 import time
-from typing import Any, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
 import reverb
 
@@ -170,16 +170,19 @@ class SerialRun:
   def evaluate(self, final: bool) -> None:
     """Evaluates the newest version; when `final`, that ends the run."""
     self._evaluator.variable_client.update_now()
-    evaluation = self._measure(final)
-    if not final and evaluation is not None and evaluation.reaches(
-        self._config.run.target_return):
-      self._measure(final)  # It may have been luck.
+    counts = self.coordinator.get_counts()
+    first = self._measure(counts, final)
+    if first is not None and first.reaches(self._config.run.target_return) and (
+        self.coordinator.check_limits() == status_lib.LEARNING):
+      # It may have been luck.
+      self._measure({**counts, 'wall_seconds': first.wall_seconds}, final)
 
-  def _measure(self, final: bool) -> Optional[status_lib.Evaluation]:
-    """Evaluates the version that is there, and reports it."""
+  def _measure(self, counts: Dict[str, float],
+               final: bool) -> Optional[status_lib.Evaluation]:
+    """Evaluates the version that was fetched at these counts; reports it."""
     start = time.monotonic()
     evaluation = self._evaluator.evaluator.evaluate(
-        self.coordinator.get_counts(), final, lambda: True)
+        counts, final, lambda: True)
     if evaluation is not None:
       evaluator_role.write_metrics(
           self._evaluator_logger, evaluation, time.monotonic() - start)

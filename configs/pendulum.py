@@ -19,8 +19,8 @@ def get_config() -> config_lib.Config:
   config.evaluator.episodes = 20
   config.evaluator.num_environments = 20
   config.evaluator.period_seconds = 10.0
-  # A solved policy has -150 on average; where an episode begins decides most
-  # of the rest.
-  config.run.target_return = -140.0
+  # A solved policy has -150 on average; where episodes begin decides most of
+  # the rest, 18 either way in the mean of 20.
+  config.run.target_return = -160.0
   config.run.max_minutes = 10.0
   return config

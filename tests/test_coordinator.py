@@ -310,6 +310,17 @@ def test_a_long_run_keeps_the_best_and_the_newest_evaluation(make):
   assert steps == sorted(steps)
 
 
+@pytest.mark.parametrize('before', range(195, 203))
+def test_a_target_is_reached_when_old_evaluations_are_thinned(make, before):
+  coordinator = make(target_return=10.0)
+  for step in range(before):
+    coordinator.report_evaluation(_evaluation(step, float(step % 7)))
+  for seconds in (2.0, 3.0):
+    phase = coordinator.report_evaluation(
+        _evaluation(before, 10.0, wall_seconds=seconds))
+  assert phase == status_lib.STOPPING
+
+
 def test_a_reached_target_is_told_from_other_limits(make):
   coordinator = make(target_return=10.0)
   assert not coordinator.reached_target

@@ -78,8 +78,8 @@ def _paused_between(worker: workers.Worker,
   """A task of a worker whose processes would go on between its windows.
 
   Args:
-    worker: is stopped, with all processes that it has started, at all other
-      times; goes on once the context is left.
+    worker: from its first window on it is stopped, with all processes that it
+      has started, at all other times; goes on once the context is left.
     task: of the worker.
   """
 
@@ -96,7 +96,6 @@ def _paused_between(worker: workers.Worker,
     send(signal.SIGSTOP)
     return window
 
-  send(signal.SIGSTOP)
   try:
     yield measure
   finally:

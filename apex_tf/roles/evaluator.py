@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from absl import logging
 
@@ -68,12 +68,16 @@ def run_evaluator(config: config_lib.Config,
   def learning() -> bool:
     return not stop.is_set() and ask(learner.get_phase) == status_lib.LEARNING
 
-  def evaluate(final: bool, keep_going: Callable[[], bool]
-              ) -> Optional[status_lib.Evaluation]:
-    """Evaluates the version that is there, and reports it."""
-    counts = ask(learner.get_counts)
-    if counts is None:
+  def fetch() -> Optional[Dict[str, float]]:
+    """Fetches the newest version; the run's counts then, or None."""
+    if not parts.variable_client.update_and_wait(stop):
       return None
+    return ask(learner.get_counts)
+
+  def evaluate(counts: Dict[str, float], final: bool,
+               keep_going: Callable[[], bool]
+              ) -> Optional[status_lib.Evaluation]:
+    """Evaluates the version that was fetched, and reports it."""
     start = time.monotonic()
     evaluation = parts.evaluator.evaluate(counts, final, keep_going)
     if evaluation is None:
@@ -87,23 +91,26 @@ def run_evaluator(config: config_lib.Config,
     ask(lambda: learner.report_evaluation(dataclasses.asdict(evaluation)))
     return evaluation
 
-  fetch = parts.variable_client.update_and_wait
   next_time = time.monotonic()
   while not stop.is_set():
     phase = ask(learner.get_phase)
     if phase == status_lib.FINAL_EVALUATION:
       # Perhaps not for the first time: a learner that died before the run was
       # over has to be told again when it is back.
-      if fetch(stop):
-        evaluate(True, lambda: not stop.is_set())
+      counts = fetch()
+      if counts is not None:
+        evaluate(counts, True, lambda: not stop.is_set())
     elif phase == status_lib.DONE:
       break
     elif phase == status_lib.LEARNING and time.monotonic() >= next_time:
       next_time = time.monotonic() + config.evaluator.period_seconds
-      evaluation = evaluate(False, learning) if fetch(stop) else None
-      if evaluation is not None and evaluation.reaches(
-          config.run.target_return):
-        evaluate(False, learning)  # It may have been luck.
+      counts = fetch()
+      first = None if counts is None else evaluate(counts, False, learning)
+      if first is not None and first.reaches(
+          config.run.target_return) and learning():
+        # It may have been luck.
+        evaluate({**counts, 'wall_seconds': first.wall_seconds}, False,
+                 learning)
     stop.wait(0.2)
   logger.close()
   parts.environment.close()

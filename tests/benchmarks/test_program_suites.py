@@ -41,6 +41,7 @@ def test_a_paused_worker_and_its_children_do_nothing():
       return times.user + times.system
 
     with program_suites._paused_between(worker, 'work') as measure:
+      measure(0.1)
       for _ in range(2):
         before = used()
         time.sleep(0.3)

@@ -111,7 +111,6 @@ def test_batches_are_copied_to_a_device():
                   3 * [f'device:CPU:1 {_BATCH_SIZE} 4 50 True'])
 
 
-
 def test_shapes_and_types(serve):
   server = _make_server(serve)
   _fill(server.localhost_client())
