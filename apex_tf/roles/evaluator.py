@@ -98,14 +98,17 @@ def run_evaluator(config: config_lib.Config,
       # Perhaps not for the first time: a learner that died before the run was
       # over has to be told again when it is back.
       counts = fetch()
-      if counts is not None:
-        evaluate(counts, True, lambda: not stop.is_set())
+      if counts is None:
+        continue  # It is to stop.
+      evaluate(counts, True, lambda: not stop.is_set())
     elif phase == status_lib.DONE:
       break
     elif phase == status_lib.LEARNING and time.monotonic() >= next_time:
       next_time = time.monotonic() + config.evaluator.period_seconds
       counts = fetch()
-      first = None if counts is None else evaluate(counts, False, learning)
+      if counts is None:
+        continue
+      first = evaluate(counts, False, learning)
       if first is not None and first.reaches(
           config.run.target_return) and learning():
         # It may have been luck.
