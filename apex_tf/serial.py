@@ -171,11 +171,13 @@ class SerialRun:
     """Evaluates the newest version; when `final`, that ends the run."""
     self._evaluator.variable_client.update_now()
     counts = self.coordinator.get_counts()
-    first = self._measure(counts, final)
-    if first is not None and first.reaches(self._config.run.target_return) and (
-        self.coordinator.check_limits() == status_lib.LEARNING):
-      # It may have been luck.
-      self._measure({**counts, 'wall_seconds': first.wall_seconds}, final)
+    if final:
+      self._measure(counts, final=True)
+    else:
+      evaluator_role.measure_until_sure(
+          lambda at: self._measure(at, final=False), counts,
+          self._config.run.target_return,
+          lambda: self.coordinator.check_limits() == status_lib.LEARNING)
 
   def _measure(self, counts: Dict[str, float],
                final: bool) -> Optional[status_lib.Evaluation]:

@@ -80,7 +80,7 @@ class Worker:
     Raises:
       WorkerError: it ended instead.
     """
-    assert self.description is not None
+    _ = self.description  # Waits until it is ready.
     assert self._process.stdin is not None
     try:
       self._process.stdin.write(json.dumps([task, seconds]) + '\n')
