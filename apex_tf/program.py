@@ -185,7 +185,7 @@ def _log_thread_to(path: str) -> None:
 
 
 def make_program(config: config_lib.Config, directory: str) -> lp.Program:
-  """The graph: one replay, one learner, the actors, one evaluator.
+  """The graph: the shards of replay, one learner, actors, one evaluator.
 
   Args:
     config: validated.
@@ -196,18 +196,21 @@ def make_program(config: config_lib.Config, directory: str) -> lp.Program:
   """
   program = lp.Program('apex')
   with program.group('replay'):
-    replay = program.add_node(
-        ServerNode('replay', config, directory,
-                   port=config.replay.port))
+    roles = metric_table.replay_roles(config.replay.shards)
+    shards = [
+        program.add_node(
+            ServerNode(role, config, directory, shard=shard,
+                       port=config.replay.port and config.replay.port + shard))
+        for shard, role in enumerate(roles)]
   with program.group('learner'):
     learner = program.add_node(
         ServerNode('learner', config, directory,
-                   port=config.learner.port, replay_address=replay))
+                   port=config.learner.port, replay_addresses=shards))
   with program.group('actor'):
     for index in range(config.actor.num_actors):
       program.add_node(
           RoleNode(f'actor_{index}', config, directory,
-                   index=index, replay_address=replay,
+                   index=index, replay_address=shards[index % len(shards)],
                    learner_address=learner))
   with program.group('evaluator'):
     program.add_node(
@@ -229,7 +232,8 @@ def make_resources(
     A resource for each group of `make_program`.
   """
   resources = {}
-  for group, role in (('replay', 'replay'), ('learner', 'learner'),
+  replay = 'replay' if config.replay.shards == 1 else 'replay_{}'
+  for group, role in (('replay', replay), ('learner', 'learner'),
                       ('actor', 'actor_{}'), ('evaluator', 'evaluator')):
     interpreter = os.path.join(directory.roles_directory, f'{group}.sh')
     supervisor.write_interpreter(

@@ -11,6 +11,7 @@ from apex_tf import checkpoint_directory
 from apex_tf import config as config_lib
 from apex_tf import formatting as fmt
 from apex_tf import settings
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 from apex_tf.replay import checkpoint_size
 
@@ -30,11 +31,11 @@ class Checkpoint(NamedTuple):
 
 
 class ReplayCheckpoint(NamedTuple):
-  """The newest checkpoint of a run's replay.
+  """The newest checkpoints of a run's replay, one for each shard.
 
   Attributes:
-    items: transitions that it holds, or a few more.
-    time: when it was written, in seconds since the epoch.
+    items: transitions that they hold, or a few more.
+    time: when the oldest was written, in seconds since the epoch.
   """
   items: int
   time: float
@@ -119,11 +120,16 @@ def find_replay_checkpoint(
   if not config.replay.checkpoint_minutes:
     return None
   directory = run_directory.RunDirectory(path)
-  found = _find_newest(
-      path, resume, directory, directory.replay_checkpoints_directory)
+  found = [
+      newest for role in metric_table.replay_roles(config.replay.shards)
+      if (newest := _find_newest(
+          path, resume, directory,
+          directory.replay_checkpoints_directory(role))) is not None]
   try:
-    return found and ReplayCheckpoint(
-        checkpoint_size.read_state(found.path), os.path.getmtime(found.path))
+    return ReplayCheckpoint(
+        sum(checkpoint_size.read_state(newest.path) for newest in found),
+        min(os.path.getmtime(newest.path) for newest in found)
+    ) if found else None
   except (OSError, ValueError) as error:
     raise _unreadable(path, error) from error
 

@@ -65,21 +65,20 @@ class SerialRun:
     self._directory = directory
     builder = builder_lib.Builder(config)
     self.replay_checkpointer = checkpoint.ReplayCheckpointer(
-        directory.replay_checkpoints_directory,
+        directory.replay_checkpoints_directory(),
         config.replay.checkpoint_minutes)
     self._server = self.replay_checkpointer.make_server(
         builder.make_replay_tables(limit_ratio=False)[0], None)
     address = f'localhost:{self._server.port}'
     client = reverb.Client(address)
-    self._monitor = monitor_lib.ReplayMonitor(client, config.replay)
+    self._monitor = monitor_lib.ReplayMonitor([client], config.replay)
     restored = client.server_info()[layout.TABLE].current_size
     # Transitions to insert before the first learner step.
     self._fill_size = max(0, config.replay.min_size - restored)
     self.coordinator = coordinator_lib.Coordinator(config.run)
-    self._priority_writer = builder.make_priority_writer(client)
-    self._evictor = builder.make_evictor(client)
+    self._feedback = builder.make_feedback([client])
     self.learner = builder.make_learner(
-        self._batches(builder, address), self._priority_writer, self._evictor)
+        self._batches(builder, address), self._feedback)
     self.checkpointer = learner_checkpoint.LearnerCheckpointer(
         directory.learner_checkpoints_directory, self.learner,
         self.coordinator, period_seconds=60 * config.learner.checkpoint_minutes)
@@ -150,10 +149,8 @@ class SerialRun:
       except non_finite.NonFiniteError as error:
         raise non_finite.save_batch(
             self._directory.failures_directory, error) from None
-      self._priority_writer.flush()
+      self._feedback.flush()
       phase = self.coordinator.report_learner(self.learner.num_steps)
-    if self._evictor is not None:
-      self._evictor.remove_to_fit()
 
   def report(self) -> str:
     """What the roles would report; the phase."""

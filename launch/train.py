@@ -23,6 +23,7 @@ from apex_tf import temporary_directory
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import learning_curve
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
@@ -69,6 +70,9 @@ def check_flags(config: config_lib.Config) -> Projected:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must not be given '
           'together with --serial, which does not use Launchpad')
+    if FLAGS.serial and config.replay.shards > 1:
+      raise ValueError(f'replay.shards is {config.replay.shards}, but must be '
+                       '1 with --serial, which has one server')
     if FLAGS.lp_launch_type not in launching.LAUNCH_TYPES:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must be one of '
@@ -78,11 +82,14 @@ def check_flags(config: config_lib.Config) -> Projected:
     # This waits for the last roles of a launcher that was killed, so that
     # their ports are free.
     resuming.check(FLAGS.workdir, FLAGS.resume, config)
+    directory = run_directory.RunDirectory(FLAGS.workdir)
     checkpoint = checkpoint_size.check(
-        config, spec, run_directory.RunDirectory(
-            FLAGS.workdir).replay_checkpoints_directory,
+        config, spec,
+        [directory.replay_checkpoints_directory(role)
+         for role in metric_table.replay_roles(config.replay.shards)],
         old_is_replaced=FLAGS.resume != 'never')
-    grace = launching.Grace.for_checkpoints(checkpoint and checkpoint.seconds)
+    grace = launching.Grace.for_checkpoints(
+        checkpoint and checkpoint.seconds, config.replay.shards)
     if not FLAGS['lp_termination_notice_secs'].present:
       FLAGS.set_default('lp_termination_notice_secs', grace.notice_seconds)
     elif 0 <= FLAGS.lp_termination_notice_secs < grace.notice_seconds:

@@ -170,7 +170,7 @@ def test_the_checkpoint_of_replay_is_found(run):
 
   assert find() is None
   checkpoints = checkpoint_directory.CheckpointDirectory(
-      run.replay_checkpoints_directory)
+      run.replay_checkpoints_directory())
   checkpoints.save(7, write)
   assert find().items == 70_123
   assert find('never') is None

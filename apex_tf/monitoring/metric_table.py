@@ -4,7 +4,7 @@ An agent adds its own in its `metrics` module. TensorFlow is not imported.
 """
 
 import dataclasses
-from typing import Mapping, Tuple
+from typing import List, Mapping, Tuple
 
 LEARNER = 'learner'
 ACTOR = 'actor'
@@ -173,6 +173,13 @@ TABLE: Tuple[Metric, ...] = (
 
 # Values of the metric `waiting_side`, by `ReplayStatus.waiting_side`.
 WAITING_SIDES: Mapping[str, int] = {'': 0, 'learner': 1, 'actors': 2}
+
+
+def replay_roles(shards: int) -> List[str]:
+  """Of each shard of replay: "replay" alone, or "replay_0" and so on."""
+  if shards == 1:
+    return [REPLAY]
+  return [f'{REPLAY}_{shard}' for shard in range(shards)]
 
 
 def role_kind(role: str) -> str:

@@ -7,7 +7,8 @@
     policy.npz           the last policy published, each minute and at the end
     evaluation.json      what `launch.evaluate` last measured of that policy
     checkpoints/learner/ the last three of the learner, by learner step
-    checkpoints/replay/  the last one of replay, if it is to have any
+    checkpoints/replay/  the last one of replay, if it is to have any; of
+                         several shards, replay_0/ and so on
     failures/            batches that gave a loss or gradient that is not finite
     logs/<group>/<index> output of each role's process
     logs/previous_<n>/   the same, and more, of launches before it was resumed
@@ -91,15 +92,20 @@ class RunDirectory:
   def evaluation_file(self) -> str:
     return self._join('evaluation.json')
 
+  def checkpoint_directories(self) -> List[str]:
+    """Those that are there, of the learner and of the shards of replay."""
+    root = self._join('checkpoints')
+    return ([os.path.join(root, name) for name in sorted(os.listdir(root))]
+            if os.path.isdir(root) else [])
+
   @property
   def learner_checkpoints_directory(self) -> str:
     """See `learner_checkpoint.LearnerCheckpointer`."""
     return self._join(os.path.join('checkpoints', 'learner'))
 
-  @property
-  def replay_checkpoints_directory(self) -> str:
-    """See `replay.checkpoint.ReplayCheckpointer`."""
-    return self._join(os.path.join('checkpoints', 'replay'))
+  def replay_checkpoints_directory(self, role: str = 'replay') -> str:
+    """Of replay, or of a shard, "replay_3"; see `ReplayCheckpointer`."""
+    return self._join(os.path.join('checkpoints', role))
 
   @property
   def failures_directory(self) -> str:

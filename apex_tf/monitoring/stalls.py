@@ -71,15 +71,17 @@ class StallWatch:
   `heard` may be called by any thread, `update` by one.
   """
 
-  def __init__(self, num_actors: int,
+  def __init__(self, num_actors: int, num_shards: int = 1,
                clock: Callable[[], float] = time.monotonic):
     """Begins now; no role has been heard.
 
     Args:
       num_actors: of the run; they are `actor_0` and so on.
+      num_shards: of its replay.
       clock: seconds, never going back.
     """
     self._clock = clock
+    self._num_shards = num_shards
     self._looked_at = clock()
     self._seconds = 0.0  # Since the beginning, as far as it has looked.
     self._actors = [f'actor_{index}' for index in range(num_actors)]
@@ -166,6 +168,12 @@ class StallWatch:
             f'replay has not answered for {fmt.duration(seconds)}')
       return
     replay = status.replay
+    for shard in range(self._num_shards):
+      silent = shard in replay.silent_shards
+      seconds = self._progress.seconds(f'replay_{shard}', silent, self._seconds)
+      if silent and seconds >= STALL_SECONDS:
+        found[f'replay_{shard}'] = (
+            f'replay_{shard} has not answered for {fmt.duration(seconds)}')
     if replay.waiting_side and replay.waiting_seconds >= STALL_SECONDS and (
         self._acting_since is not None and
         self._seconds - self._acting_since >= STALL_SECONDS):

@@ -115,6 +115,8 @@ class ReplayStatus:
       slows it down to keep the ratio.
     learner_wait_seconds: total time that the learner has waited for batches.
     actors_wait_seconds: total time that the actors have waited to insert.
+    silent_shards: numbers of those that did not answer; the rest is of the
+      others.
   """
   size: int = 0
   min_size: int = 0
@@ -126,6 +128,7 @@ class ReplayStatus:
   waiting_seconds: float = 0.0
   learner_wait_seconds: float = 0.0
   actors_wait_seconds: float = 0.0
+  silent_shards: List[int] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass

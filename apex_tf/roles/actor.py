@@ -30,7 +30,7 @@ def run_actor(config: config_lib.Config,
     config: of the run.
     directory: of the run; TensorBoard logs go there.
     index: of this actor, which decides its exploration.
-    replay_address: `host:port` of the replay server.
+    replay_address: `host:port` of the replay server, or of this actor's shard.
     learner_address: `host:port` of the `LearnerService`.
     stop: ends the process early.
   """

@@ -25,7 +25,6 @@ from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import stalls as stalls_lib
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import status_reporter
-from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import monitor as monitor_lib
 
 _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
@@ -111,8 +110,8 @@ class _LearnerProcess:
   """
 
   def __init__(self, config: config_lib.Config,
-               directory: run_directory.RunDirectory, replay_address: str,
-               stop: threading.Event):
+               directory: run_directory.RunDirectory,
+               replay_addresses: Sequence[str], stop: threading.Event):
     """Builds what learns, at step 0; arguments as of `run_learner`."""
     builder = builder_lib.Builder(config)
     self._config = config
@@ -120,24 +119,24 @@ class _LearnerProcess:
     self._stop = stop
     self._learning_over = threading.Event()
     self._coordinator = coordinator_lib.Coordinator(config.run)
-    client = reverb.Client(replay_address)
-    self._priority_writer = builder.make_priority_writer(client)
-    self._evictor = builder.make_evictor(client)
+    self._feedback = builder.make_feedback(
+        [reverb.Client(address) for address in replay_addresses])
     self._learner = builder.make_learner(
-        dataset_lib.BatchFetcher(
-            lambda: builder.make_dataset(replay_address), self._learning_over),
-        self._priority_writer, self._evictor)
+        builder.make_batches(replay_addresses, self._learning_over),
+        self._feedback)
     self._checkpointer = learner_checkpoint.LearnerCheckpointer(
         directory.learner_checkpoints_directory, self._learner,
         self._coordinator,
         period_seconds=60 * config.learner.checkpoint_minutes)
     self._policy_saver = saved_policy.PolicySaver(
         self._learner, directory.policy_file)
-    self._stall_watch = stalls_lib.StallWatch(config.actor.num_actors)
+    self._stall_watch = stalls_lib.StallWatch(
+        config.actor.num_actors, config.replay.shards)
     self._reporter = status_reporter.StatusReporter(
         config, directory, self._coordinator, self._learner,
-        monitor_lib.ReplayMonitor(reverb.Client(replay_address), config.replay),
-        self._stall_watch, holds_end=True)
+        monitor_lib.ReplayMonitor(
+            [reverb.Client(address) for address in replay_addresses],
+            config.replay), self._stall_watch, holds_end=True)
     self._tasks: List[background.PeriodicTask] = []
     self._server: Optional[courier.Server] = None
 
@@ -165,9 +164,7 @@ class _LearnerProcess:
       self._server.Bind(method, getattr(service, method))
     self._server.Start()
     logging.info('Learner serves variables at %s.', address)
-    self._priority_writer.start()
-    if self._evictor is not None:
-      self._evictor.start()
+    self._feedback.start()
     self._tasks = [
         background.PeriodicTask(self._watch, 0.2, 'limit_watcher'),
         background.PeriodicTask(self._reporter.write, 1.0, 'status_reporter'),
@@ -260,9 +257,7 @@ class _LearnerProcess:
     for task in self._tasks:
       task.stop()
     self._reporter.close()
-    self._priority_writer.stop()
-    if self._evictor is not None:
-      self._evictor.stop()
+    self._feedback.stop()
     if self._server is not None:
       self._server.Stop()
 
@@ -273,8 +268,9 @@ class _LearnerProcess:
 
 
 def run_learner(config: config_lib.Config,
-                directory: run_directory.RunDirectory, replay_address: str,
-                address: str, stop: threading.Event) -> None:
+                directory: run_directory.RunDirectory,
+                replay_addresses: Sequence[str], address: str,
+                stop: threading.Event) -> None:
   """Learns until a limit is reached, then waits for the final evaluation.
 
   It goes on from the newest checkpoint in the directory. A limit that is
@@ -284,7 +280,7 @@ def run_learner(config: config_lib.Config,
     config: of the run.
     directory: of the run; the status file, TensorBoard logs, the policy and
       the checkpoints go there.
-    replay_address: `host:port` of the replay server.
+    replay_addresses: `host:port` of each shard of replay, in their order.
     address: `host:port` on which the other roles reach `LearnerService`.
     stop: ends the process early.
 
@@ -295,7 +291,7 @@ def run_learner(config: config_lib.Config,
   """
   with contextlib.suppress(OSError):  # Of a disk that is read-only.
     previous.tidy_up_after_learner(directory)
-  process = _LearnerProcess(config, directory, replay_address, stop)
+  process = _LearnerProcess(config, directory, replay_addresses, stop)
   try:
     process.restore()
     process.start(address)

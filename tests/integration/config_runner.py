@@ -134,7 +134,7 @@ def _run(values: config_draws.Overrides, directory: str) -> Dict[str, Any]:
   try:
     spec = validation.validate(config)
     footprint.check(config, spec)
-    checkpoint_size.check(config, spec, directory, old_is_replaced=False)
+    checkpoint_size.check(config, spec, [directory], old_is_replaced=False)
   except ValueError as error:
     return {'how': 'refused', 'text': str(error)}
   # With its rate limiter, which a run in one thread does without.

@@ -140,7 +140,7 @@ class _Learner:
         evaluator=dataclasses.replace(
             self._config.evaluator, max_seconds=0.5))
     learner_role.run_learner(
-        config, self._directory, self.address, address, stop)
+        config, self._directory, [self.address], address, stop)
 
 
 class _Fixed:

@@ -63,8 +63,8 @@ class _Cluster:
   def start(self, role, config=None):
     common = (config or self.config, self.directory)
     arguments = {
-        'replay': (*common, self._replay),
-        'learner': (*common, self._replay, self._learner),
+        'replay': (*common, 0, self._replay),
+        'learner': (*common, [self._replay], self._learner),
         'actor': (*common, 0, self._replay, self._learner),
         'evaluator': (*common, self._learner),
     }[role]

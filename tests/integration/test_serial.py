@@ -112,7 +112,7 @@ def test_actors_differ_from_each_other(start):
 def _losses(batches, client, seed):
   builder = builder_lib.Builder(_config(seed))
   learner = builder.make_learner(
-      iter(batches), builder.make_priority_writer(client))
+      iter(batches), builder.make_feedback([client]))
   losses = []
   for _ in batches:
     learner.step()

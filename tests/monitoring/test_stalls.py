@@ -11,7 +11,7 @@ class _Run:
 
   def __init__(self):
     self.now = 500.0
-    self.watch = stalls.StallWatch(2, lambda: self.now)
+    self.watch = stalls.StallWatch(2, clock=lambda: self.now)
     self.speaking = {'actor_0', 'actor_1', 'evaluator'}
     self.acting = {'0', '1'}
     self.learning = True

@@ -25,7 +25,7 @@ def _make(serve, **fields):
       **fields})
   server = serve(tables.make_tables(config, _SPEC))
   client = server.localhost_client()
-  return server, client, monitor_lib.ReplayMonitor(client, config)
+  return server, client, monitor_lib.ReplayMonitor([client], config)
 
 
 def _fill(client, count, stop=None):
@@ -127,7 +127,7 @@ def test_a_server_that_was_never_there_is_none(serve):
   server, _, _ = _make(serve)
   server.stop()
   monitor = monitor_lib.ReplayMonitor(
-      reverb.Client(f'localhost:{server.port}'), config_lib.ReplayConfig())
+      [reverb.Client(f'localhost:{server.port}')], config_lib.ReplayConfig())
   assert _read_in_thread(monitor) is None
 
 
