@@ -17,6 +17,7 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
+from apex_tf import leases
 from apex_tf import learner_checkpoint
 from apex_tf import non_finite
 from apex_tf import saved_policy
@@ -33,6 +34,7 @@ from apex_tf.replay import layout
 from apex_tf.replay import monitor as monitor_lib
 from apex_tf.roles import evaluator as evaluator_role
 from apex_tf.roles import learner as learner_role
+from apex_tf.roles import learner_service
 
 # Where the configuration leaves the ratio open, one thread has to choose.
 _DEFAULT_SAMPLES_PER_INSERT = 8.0
@@ -84,7 +86,8 @@ class SerialRun:
         self.coordinator, period_seconds=60 * config.learner.checkpoint_minutes)
     # Before the actors fetch their variables.
     self._first_step = self.checkpointer.restore() or 0
-    self._service = learner_role.LearnerService(self.learner, self.coordinator)
+    self._service = learner_service.LearnerService(
+        self.learner, self.coordinator, config)
     self.policy_saver = saved_policy.PolicySaver(
         self.learner, directory.policy_file)
     self._reporter = status_reporter.StatusReporter(
@@ -120,7 +123,8 @@ class SerialRun:
     role = f'actor_{index}'
     return _SerialActor(
         loop, adder,
-        actor_monitor.ActorMonitor(loop, adder, policy, variable_client),
+        actor_monitor.ActorMonitor(
+            loop, adder, policy, variable_client, leases.this_process()),
         metrics_lib.MetricsLogger(directory.tensorboard_directory(role), role))
 
   def act(self) -> None:

@@ -19,14 +19,13 @@ from apex_tf import isolation
 from apex_tf import launching
 from apex_tf import process_environment
 from apex_tf import resuming
+from apex_tf import results
 from apex_tf import temporary_directory
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
-from apex_tf.monitoring import learning_curve
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from apex_tf.monitoring import summary as summary_lib
 from apex_tf.replay import checkpoint_size
 from apex_tf.replay import footprint
 from launch import command_line
@@ -117,32 +116,9 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
 
 def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
            ending: launching.Ending) -> int:
-  """Writes the results and says what came out.
-
-  Args:
-    config: of the run.
-    directory: of the run.
-    ending: how it ended.
-
-  Returns:
-    The exit code.
-  """
-  status = directory.read_status() or status_lib.RunStatus()
-  ended = ending.how
-  if ended and not (ended == status_lib.INTERRUPTED and status.stop_reason):
-    status.stop_reason = ended
-  if ended == status_lib.INTERRUPTED:  # The roles did not know of the others.
-    status.phase = status_lib.DONE
-  directory.write_status(status)
-  learning_curve.write_learning_curve(
-      directory.learning_curve_file, status, config)
-  summary = summary_lib.summarize(status, config, directory.read_restarts())
-  directory.write_summary(summary)
-  print(summary_lib.final_line(summary))
-  print(f'Learning curve: {directory.learning_curve_file}')
-  tensorboard = os.path.join(os.path.dirname(sys.executable), 'tensorboard')
-  print(f'TensorBoard:    {tensorboard} --logdir {directory.tensorboard_root}')
-  if ended == status_lib.FAILED:
+  """Writes the results and says what came out; the exit code."""
+  print('\n'.join(results.write(config, directory, ending.how)))
+  if ending.how == status_lib.FAILED:
     sys.stdout.flush()
     print(ending.failure or 'a role failed without a record; see '
           f'{directory.logs_directory}', file=sys.stderr)

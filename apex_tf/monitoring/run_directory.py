@@ -344,6 +344,21 @@ def prepare(path: str, resume: str, has_checkpoint: bool = False
   return directory
 
 
+def open_for_role(path: str) -> RunDirectory:
+  """Makes a directory for one role, or for all of a run, where it is missing.
+
+  Args:
+    path: of the directory; what is there stays.
+
+  Raises:
+    OSError: it cannot be made.
+  """
+  directory = RunDirectory(path)
+  for part in (directory.path, *directory.parts):
+    os.makedirs(part, mode=0o700, exist_ok=True)
+  return directory
+
+
 def _first_free(path: str) -> str:
   number = 1
   while os.path.lexists(f'{path}.{number}'):

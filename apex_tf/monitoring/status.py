@@ -16,6 +16,8 @@ STOPPING = 'stopping'  # The last variables are not yet published.
 FINAL_EVALUATION = 'final evaluation'
 DONE = 'done'
 PHASES = (STARTING, FILLING, LEARNING, STOPPING, FINAL_EVALUATION, DONE)
+# What an actor is told instead of the phase where another has its index.
+TAKEN = 'taken'
 
 # Values of `stop_reason`, besides the names of the limits in `config.run`.
 INTERRUPTED = 'interrupted'
@@ -35,6 +37,7 @@ class ActorReport:
 
   Attributes:
     incarnation: tells a restarted actor from its predecessor.
+    owner: where it runs: host and process, or supervisor.
     agent_steps: actions of all its environments.
     environment_frames: emulator frames of all its environments.
     episodes: finished episodes.
@@ -58,6 +61,7 @@ class ActorReport:
   exploration: str = ''
   recent_returns: List[float] = dataclasses.field(default_factory=list)
   broken_episodes: int = 0
+  owner: str = ''
 
 
 @dataclasses.dataclass

@@ -24,6 +24,7 @@ from reverb.platform import checkpointers_lib
 from apex_tf import checkpoint_directory
 from apex_tf.replay import checkpoint_size
 from apex_tf.replay import layout
+from apex_tf.replay import learner_lease
 
 # What a restored table has to have in common with that of the configuration;
 # of the rate limiter the rule, and not the counts.
@@ -149,8 +150,13 @@ class ReplayCheckpointer:
   def _start(self, table: reverb.Table, port: Optional[int],
              restored_from: Optional[str] = None) -> reverb.Server:
     # Reverb's own choice would be a new folder in /tmp for each server.
-    return reverb.Server([table], port, checkpointers_lib.DefaultCheckpointer(
-        self._unfinished, fallback_checkpoint_path=restored_from))
+    server = reverb.Server(
+        [table, learner_lease.make_table()], port,
+        checkpointers_lib.DefaultCheckpointer(
+            self._unfinished, fallback_checkpoint_path=restored_from))
+    # Whose it was is not restored.
+    server.localhost_client().reset(learner_lease.TABLE)
+    return server
 
   def _clear(self) -> None:
     """Removes what a save that did not end has left."""

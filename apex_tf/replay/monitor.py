@@ -9,6 +9,7 @@ import reverb
 from reverb import reverb_types
 
 from apex_tf import config as config_lib
+from apex_tf import waiting
 from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import layout
 
@@ -16,7 +17,8 @@ from apex_tf.replay import layout
 _MIN_LEARNING_INSERTS = 1000
 
 
-def wait_until_it_answers(client: reverb.Client, stop: threading.Event) -> bool:
+def wait_until_it_answers(client: reverb.Client, stop: threading.Event,
+                          patience: waiting.Patience) -> bool:
   """Waits for a server that is not there yet, or is just started again.
 
   A writer that is made meanwhile would raise an error after three seconds.
@@ -24,20 +26,28 @@ def wait_until_it_answers(client: reverb.Client, stop: threading.Event) -> bool:
   Args:
     client: of the replay server.
     stop: ends the wait.
+    patience: with it.
 
   Returns:
     Whether it answers.
+
+  Raises:
+    waiting.NoAnswerError: nobody answers, or not a replay server.
   """
-  waiting = False
+  address = client.server_address
+  wait = waiting.Wait(f'replay at {address}', patience)
   while not stop.is_set():
     try:
-      client.server_info(timeout=1)
-      return True
+      if layout.TABLE in client.server_info(timeout=1):
+        return True
+      found = 'has other tables'
+    except NotImplementedError:
+      found = 'answers, but not as a replay server does'
     except (reverb.DeadlineExceededError, RuntimeError) as error:
-      if not waiting:
-        logging.warning('Replay does not answer: %s (waiting)', error)
-      waiting = True
+      wait.note(error)
       stop.wait(0.2)
+      continue
+    raise waiting.NoAnswerError(f'{address} {found}: is it the right port?')
   return False
 
 

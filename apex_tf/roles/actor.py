@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import List
 
 from absl import logging
 import reverb
@@ -10,6 +11,8 @@ from apex_tf import background
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import environment_loop
+from apex_tf import leases
+from apex_tf import waiting
 from apex_tf.monitoring import actor_monitor
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
@@ -18,12 +21,14 @@ from apex_tf.replay import monitor as replay_monitor
 from apex_tf.roles import learner_client
 
 _REPORT_PERIOD_SECONDS = 1.0
+_ENDLESS = waiting.Patience()
 
 
 def run_actor(config: config_lib.Config,
               directory: run_directory.RunDirectory, index: int,
               replay_address: str, learner_address: str,
-              stop: threading.Event) -> None:
+              stop: threading.Event,
+              patience: waiting.Patience = _ENDLESS) -> None:
   """Acts and writes experience until the run is over.
 
   Args:
@@ -33,31 +38,56 @@ def run_actor(config: config_lib.Config,
     replay_address: `host:port` of the replay server, or of this actor's shard.
     learner_address: `host:port` of the `LearnerService`.
     stop: ends the process early.
+    patience: with servers that do not answer, at the start and later on.
+
+  Raises:
+    learner_client.RefusedError: the learner does not want it.
+    waiting.NoAnswerError: a server has not answered for too long.
   """
+  role = f'actor_{index}'
   builder = builder_lib.Builder(config)
   learner = learner_client.connect(learner_address)
+  holder = leases.this_process()
+  if not learner_client.join(learner, role, holder, config, stop, patience):
+    return
   environment = builder.make_environment(index)
   policy = builder.make_behavior_policy(index)
   variable_client = builder.make_variable_client(learner, policy)
   if not variable_client.update_and_wait(stop):
     return
   replay = reverb.Client(replay_address)
-  if not replay_monitor.wait_until_it_answers(replay, stop):
+  if not replay_monitor.wait_until_it_answers(replay, stop, patience):
     return
   run_over = threading.Event()
   adder = builder.make_adder(replay, run_over)
   actor = builder.make_actor(policy, variable_client, adder)
   loop = environment_loop.EnvironmentLoop(
       environment, actor, config.environment.reward_clip)
-  role = f'actor_{index}'
-  monitor = actor_monitor.ActorMonitor(loop, adder, policy, variable_client)
+  monitor = actor_monitor.ActorMonitor(
+      loop, adder, policy, variable_client, holder)
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(role), role)
 
+  silence = waiting.Wait(f'learner at {learner_address}', patience)
+  failure: List[Exception] = []
+
   def report() -> None:
-    phase = learner.report_actor(index, monitor.report())
+    try:
+      phase = learner.report_actor(index, monitor.report())
+      silence.note_answer()
+    except Exception as error:  # pylint: disable=broad-except
+      try:
+        silence.note(error)  # It acts on, but not for ever.
+      except waiting.NoAnswerError as too_long:
+        failure.append(too_long)
+        run_over.set()
+      return
     # Until its last step is saved, a learner that dies has to learn on.
     if phase in (status_lib.FINAL_EVALUATION, status_lib.DONE):
+      run_over.set()
+    if phase == status_lib.TAKEN:
+      failure.append(learner_client.RefusedError(
+          f'another process is {role} by now'))
       run_over.set()
 
   def watch() -> None:
@@ -82,3 +112,5 @@ def run_actor(config: config_lib.Config,
   logger.close()
   adder.close()
   environment.close()
+  if failure:
+    raise failure[0]

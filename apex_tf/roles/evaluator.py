@@ -9,12 +9,15 @@ from absl import logging
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
+from apex_tf import leases
+from apex_tf import waiting
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
 
 ROLE = 'evaluator'
+_ENDLESS = waiting.Patience()
 
 
 def write_metrics(logger: metrics_lib.MetricsLogger,
@@ -61,7 +64,8 @@ def measure_until_sure(
 
 def run_evaluator(config: config_lib.Config,
                   directory: run_directory.RunDirectory, learner_address: str,
-                  stop: threading.Event) -> None:
+                  stop: threading.Event,
+                  patience: waiting.Patience = _ENDLESS) -> None:
   """Evaluates now and then, and once more when learning is over.
 
   Args:
@@ -69,20 +73,30 @@ def run_evaluator(config: config_lib.Config,
     directory: of the run; TensorBoard logs go there.
     learner_address: `host:port` of the `LearnerService`.
     stop: ends the process early.
+    patience: with a learner that does not answer, at the start and later on.
+
+  Raises:
+    learner_client.RefusedError: the learner does not want it.
+    waiting.NoAnswerError: the learner has not answered for too long.
   """
   builder = builder_lib.Builder(config)
   learner = learner_client.connect(learner_address)
+  if not learner_client.join(learner, ROLE, leases.this_process(), config, stop,
+                             patience):
+    return
   parts = builder.make_evaluator(learner)
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(ROLE), ROLE)
 
   def ask(call: Callable[[], Any]) -> Any:
     """Repeats a call until it is answered; None once stopped."""
+    wait = waiting.Wait(f'learner at {learner_address}', patience)
     while not stop.is_set():
       try:
         return call()
       except Exception as error:  # pylint: disable=broad-except
         logging.warning('The learner does not answer: %s', error)
+        wait.note(error)
         stop.wait(0.5)
     return None
 

@@ -1,12 +1,12 @@
-"""The learner process: learning, the variable source, and the run's counts."""
+"""The learner process: learning, and whatever it offers to the others."""
 
 import contextlib
+import functools
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from absl import logging
-from acme import core
 import courier
 import reverb
 
@@ -17,77 +17,26 @@ from apex_tf import coordinator as coordinator_lib
 from apex_tf import files
 from apex_tf import learner as learner_lib
 from apex_tf import learner_checkpoint
+from apex_tf import leases as leases_lib
 from apex_tf import non_finite
 from apex_tf import ports
 from apex_tf import saved_policy
+from apex_tf import waiting
 from apex_tf.monitoring import previous
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import stalls as stalls_lib
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import status_reporter
+from apex_tf.replay import learner_lease
 from apex_tf.replay import monitor as monitor_lib
+from apex_tf.roles import learner_service
 
 _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
 # Over `evaluator.max_seconds`, what a final evaluation may take to begin.
 _FINAL_EVALUATION_GRACE_SECONDS = 30.0
 # Between two attempts to write what a run leaves on a disk that is full.
 _RETRY_SECONDS = 2.0
-
-
-class LearnerService(core.VariableSource):
-  """What the learner's process offers to the other roles.
-
-  Every method is idempotent: Courier repeats a call that was under way when
-  its server went down.
-  """
-
-  def __init__(self, learner: learner_lib.Learner,
-               coordinator: coordinator_lib.Coordinator,
-               heard: Callable[[str], None] = lambda role: None):
-    """Initializes a service.
-
-    Args:
-      learner: has the variables.
-      coordinator: takes the reports.
-      heard: is told the name of each actor and evaluator that calls.
-    """
-    self._learner = learner
-    self._coordinator = coordinator
-    self._heard = heard
-
-  def get_variables(self, names: Sequence[str]) -> List[Any]:
-    """See `Learner.get_variables`."""
-    return self._learner.get_variables(names)
-
-  def get_and_keep_variables(self, names: Sequence[str]) -> List[Any]:
-    """See `Learner.get_and_keep_variables`."""
-    return self._learner.get_and_keep_variables(names)
-
-  def get_counts(self) -> Any:
-    """See `Coordinator.get_counts`."""
-    return self._coordinator.get_counts()
-
-  def get_phase(self) -> str:
-    """See `Coordinator.get_phase`; for the evaluator."""
-    self._heard('evaluator')
-    return self._coordinator.get_phase()
-
-  def report_actor(self, index: int, report: Any) -> str:
-    """See `Coordinator.report_actor`."""
-    self._heard(f'actor_{index}')
-    return self._coordinator.report_actor(index, report)
-
-  def report_evaluation(self, evaluation: Any) -> str:
-    """See `Coordinator.report_evaluation`."""
-    return self._coordinator.report_evaluation(evaluation)
-
-  def give_up_final_evaluation(self) -> None:
-    """The evaluator finished no episode in its time: the run ends without."""
-    self._coordinator.finish()
-
-  METHODS = ('get_variables', 'get_and_keep_variables', 'get_counts',
-             'get_phase', 'report_actor', 'report_evaluation',
-             'give_up_final_evaluation')
+_ENDLESS = waiting.Patience()
 
 
 def publish_last(learner: learner_lib.Learner,
@@ -111,16 +60,22 @@ class _LearnerProcess:
 
   def __init__(self, config: config_lib.Config,
                directory: run_directory.RunDirectory,
-               replay_addresses: Sequence[str], stop: threading.Event):
+               replay_addresses: Sequence[str], stop: threading.Event,
+               patience: waiting.Patience):
     """Builds what learns, at step 0; arguments as of `run_learner`."""
     builder = builder_lib.Builder(config)
     self._config = config
     self._directory = directory
     self._stop = stop
+    self._patience = patience
     self._learning_over = threading.Event()
     self._coordinator = coordinator_lib.Coordinator(config.run)
-    self._feedback = builder.make_feedback(
-        [reverb.Client(address) for address in replay_addresses])
+    self._holder = leases_lib.this_process()
+    clients = [reverb.Client(address) for address in replay_addresses]
+    self._replay_leases = [learner_lease.LearnerLease(client, self._holder)
+                           for client in clients]
+    self._failure: Optional[Exception] = None
+    self._feedback = builder.make_feedback(clients)
     self._learner = builder.make_learner(
         builder.make_batches(replay_addresses, self._learning_over),
         self._feedback)
@@ -134,9 +89,8 @@ class _LearnerProcess:
         config.actor.num_actors, config.replay.shards)
     self._reporter = status_reporter.StatusReporter(
         config, directory, self._coordinator, self._learner,
-        monitor_lib.ReplayMonitor(
-            [reverb.Client(address) for address in replay_addresses],
-            config.replay), self._stall_watch, holds_end=True)
+        monitor_lib.ReplayMonitor(clients, config.replay), self._stall_watch,
+        holds_end=True)
     self._tasks: List[background.PeriodicTask] = []
     self._server: Optional[courier.Server] = None
 
@@ -157,10 +111,10 @@ class _LearnerProcess:
     """
     port = int(address.rsplit(':', 1)[1])
     ports.wait_until_free(port, self._stop)
-    service = LearnerService(self._learner, self._coordinator,
-                             self._stall_watch.heard)
+    service = learner_service.LearnerService(
+        self._learner, self._coordinator, self._config, self._stall_watch.heard)
     self._server = courier.Server(port=port)
-    for method in LearnerService.METHODS:
+    for method in learner_service.LearnerService.METHODS:
       self._server.Bind(method, getattr(service, method))
     self._server.Start()
     logging.info('Learner serves variables at %s.', address)
@@ -178,9 +132,16 @@ class _LearnerProcess:
     """Learns until a limit is reached; saves what has been learned.
 
     Raises:
+      LeaseLostError: another learner has the replay.
+      NoAnswerError: replay does not answer.
       NonFiniteError: see `Learner.step`; says where the batch is saved.
     """
     learner = self._learner
+    for lease in self._replay_leases:
+      if lease.take(self._learning_over, self._patience):
+        self._tasks.append(background.PeriodicTask(
+            functools.partial(self._renew, lease),
+            learner_lease.RENEWAL_SECONDS, 'replay_lease'))
     try:
       phase = self._coordinator.check_limits()
       while phase in _LEARNING_PHASES and not self._learning_over.is_set():
@@ -192,6 +153,8 @@ class _LearnerProcess:
     except non_finite.NonFiniteError as error:
       raise non_finite.save_batch(
           self._directory.failures_directory, error) from None
+    if self._failure is not None:
+      raise self._failure
     publish_last(learner, self._coordinator)
     self._save_all()
     self._coordinator.begin_final_evaluation()
@@ -261,6 +224,13 @@ class _LearnerProcess:
     if self._server is not None:
       self._server.Stop()
 
+  def _renew(self, lease: learner_lease.LearnerLease) -> None:
+    try:
+      lease.renew()
+    except learner_lease.LeaseLostError as error:
+      self._failure = error
+      self._learning_over.set()
+
   def _watch(self) -> None:
     if self._stop.is_set() or (
         self._coordinator.check_limits() not in _LEARNING_PHASES):
@@ -270,7 +240,8 @@ class _LearnerProcess:
 def run_learner(config: config_lib.Config,
                 directory: run_directory.RunDirectory,
                 replay_addresses: Sequence[str], address: str,
-                stop: threading.Event) -> None:
+                stop: threading.Event,
+                patience: waiting.Patience = _ENDLESS) -> None:
   """Learns until a limit is reached, then waits for the final evaluation.
 
   It goes on from the newest checkpoint in the directory. A limit that is
@@ -283,15 +254,19 @@ def run_learner(config: config_lib.Config,
     replay_addresses: `host:port` of each shard of replay, in their order.
     address: `host:port` on which the other roles reach `LearnerService`.
     stop: ends the process early.
+    patience: with a replay that does not answer at the start.
 
   Raises:
+    LeaseLostError: another learner has the replay.
+    NoAnswerError: replay does not answer.
     NonFiniteError: a loss or a gradient is not finite.
     OSError: the port of `address` remains taken.
     ValueError: the checkpoint is of another configuration.
   """
   with contextlib.suppress(OSError):  # Of a disk that is read-only.
     previous.tidy_up_after_learner(directory)
-  process = _LearnerProcess(config, directory, replay_addresses, stop)
+  process = _LearnerProcess(
+      config, directory, replay_addresses, stop, patience)
   try:
     process.restore()
     process.start(address)

@@ -1,18 +1,28 @@
 """How the other roles reach the learner."""
 
 import threading
+import time
 from typing import Any, Callable
 
 from absl import logging
 import courier
 
+from apex_tf import config as config_lib
+from apex_tf import leases
 from apex_tf import ports
+from apex_tf import waiting
 
 # Longest wait for an answer; also bounds how late a role sees that it is to
 # stop.
 _CALL_TIMEOUT_SECONDS = 5.0
 # Of one address, taken in turn; the first is free again by then.
 _SPELLINGS = 8
+# A lease that is held for so long is renewed: its holder is there.
+_HELD_SECONDS = 2 * leases.LEASE_SECONDS
+
+
+class RefusedError(ValueError):
+  """The learner refuses a process, and says why."""
 
 
 class LearnerClient:
@@ -36,6 +46,7 @@ class LearnerClient:
       address: `host:port` of the service.
       timeout_seconds: of a call.
     """
+    self.address = address
     self._host, _, self._port = address.rpartition(':')
     self._timeout_seconds = timeout_seconds
     self._lock = threading.Lock()
@@ -73,6 +84,58 @@ class LearnerClient:
         self._closed_port_seen = False
         self._zeros = (self._zeros + 1) % _SPELLINGS
         self._channel = self._make_channel()
+
+
+def join(learner: LearnerClient, role: str, holder: leases.Holder,
+         config: config_lib.Config, stop: threading.Event,
+         patience: waiting.Patience) -> bool:
+  """Waits for the learner, and asks it to take part in its run.
+
+  Args:
+    learner: client of it.
+    role: of this process, such as "actor_3".
+    holder: this process.
+    config: of it.
+    stop: ends the wait.
+    patience: with a learner that does not answer.
+
+  Returns:
+    Whether it takes part; otherwise `stop` is set.
+
+  Raises:
+    waiting.NoAnswerError: nobody answers, or not a learner.
+    RefusedError: the learner says why.
+  """
+  wait = waiting.Wait(f'learner at {learner.address}', patience)
+  held_until = None
+  while not stop.is_set():
+    try:
+      answer = learner.join(
+          role, holder.owner, holder.incarnation, config.to_json())
+    except Exception as error:  # pylint: disable=broad-except
+      # Courier raises its own status type; without words, where the server is
+      # one of gRPC that has no such method.
+      if not str(error) or 'not found' in str(error):
+        raise waiting.NoAnswerError(
+            f'{learner.address} answers, but not as a learner does: is it '
+            'the right port?') from error
+      wait.note(error)
+      stop.wait(0.5)
+      continue
+    if answer['refused']:
+      raise RefusedError(answer['refused'])
+    if not answer['held_by']:
+      return True
+    if held_until is None:
+      held_until = time.monotonic() + _HELD_SECONDS
+      logging.warning(
+          '%s is held by %s: waiting whether that still reports.', role,
+          answer['held_by'])
+    elif time.monotonic() > held_until:
+      raise RefusedError(
+          f'there is {role} already, and it reports: {answer["held_by"]}')
+    stop.wait(1.0)
+  return False
 
 
 def connect(address: str) -> LearnerClient:

@@ -24,6 +24,7 @@ from apex_tf.monitoring import panel
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
+from apex_tf.replay import learner_lease
 from apex_tf.replay import tables as tables_lib
 from apex_tf.roles import learner as learner_role
 from apex_tf.roles import learner_client
@@ -111,8 +112,9 @@ class _Learner:
   def __init__(self, serve, directory, width=16):
     self._config = _config(width)
     self._builder = builder_lib.Builder(self._config)
-    self._server = serve(tables_lib.make_tables(
-        self._config.replay, self._builder.spec, limit_ratio=False))
+    self._server = serve([*tables_lib.make_tables(
+        self._config.replay, self._builder.spec, limit_ratio=False),
+                          learner_lease.make_table()])
     self.address = f'localhost:{self._server.port}'
     self._directory = directory
 

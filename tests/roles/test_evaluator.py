@@ -40,6 +40,7 @@ def _evaluator(config, directory, publisher, get_coordinator,
                report_evaluation):
   """The role in a thread that ends with the block, against this learner."""
   server = courier.Server()
+  server.Bind('join', lambda *_: {'refused': '', 'held_by': ''})
   server.Bind('get_phase', lambda: get_coordinator().get_phase())
   server.Bind('get_counts', lambda: get_coordinator().get_counts())
   server.Bind('get_and_keep_variables', publisher.get_and_keep_variables)

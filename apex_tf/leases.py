@@ -1,0 +1,76 @@
+"""Who has a place that only one may have, such as the index of an actor.
+
+A lease is held by whoever keeps renewing it, and ends when nobody has for some
+seconds. No port or file tells that of processes on several machines.
+"""
+
+import os
+import socket
+import threading
+import time
+from typing import Callable, Dict, NamedTuple, Optional
+import uuid
+
+from apex_tf.monitoring import role_records
+
+# Without a renewal for so long, a place is free; reports come each second.
+LEASE_SECONDS = 10.0
+
+
+class Holder(NamedTuple):
+  """A process that wants a place, or has it.
+
+  Attributes:
+    owner: what sees to it that only one of its processes is there at a time, a
+      supervisor; so the next one need not wait for the lease of the last.
+    incarnation: tells the processes of an owner apart.
+  """
+  owner: str
+  incarnation: str
+
+  def __str__(self) -> str:
+    return self.owner
+
+
+def this_process() -> Holder:
+  """A new incarnation, of the supervisor of this process if it has one."""
+  host = socket.gethostname()
+  supervised = role_records.RESTARTS_VARIABLE in os.environ
+  owner = (f'{host}, supervisor {os.getppid()}' if supervised else
+           f'{host}, process {os.getpid()}')
+  return Holder(owner, uuid.uuid4().hex)
+
+
+class _Lease(NamedTuple):
+  holder: Holder
+  renewed_at: float
+
+
+class Leases:
+  """The leases of all places of one kind. Thread safe."""
+
+  def __init__(self, clock: Callable[[], float] = time.monotonic):
+    """Args: seconds, never going back."""
+    self._clock = clock
+    self._lock = threading.Lock()
+    self._leases: Dict[str, _Lease] = {}
+
+  def take(self, place: str, holder: Holder) -> Optional[Holder]:
+    """Takes a place that is free, or renews the lease of one that is had.
+
+    Args:
+      place: its name.
+      holder: who is to have it.
+
+    Returns:
+      Who has it instead; None where it is `holder` now.
+    """
+    with self._lock:
+      lease = self._leases.get(place)
+      now = self._clock()
+      if lease is not None and lease.holder != holder and (
+          lease.holder.owner != holder.owner and
+          now - lease.renewed_at < LEASE_SECONDS):
+        return lease.holder
+      self._leases[place] = _Lease(holder, now)
+      return None

@@ -1,0 +1,41 @@
+r"""Runs the evaluator of a run on several machines.
+
+  python -m launch.evaluator --config=configs/cartpole.py \
+      --workdir=runs/evaluator --learner=learner:5001
+"""
+
+import threading
+from typing import Any, Sequence, Tuple
+
+from absl import flags
+
+from apex_tf import config as config_lib
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import run_directory
+from launch import command_line
+from launch import role
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string('learner', None, 'host:port of the learner.')
+
+
+def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
+  """The evaluator's name and its work."""
+  learner, = role.addresses('learner', 1)
+
+  def work(directory: run_directory.RunDirectory,
+           stop: threading.Event) -> None:
+    from apex_tf import roles  # pylint: disable=import-outside-toplevel
+    roles.run_evaluator(config, directory, learner, stop, role.patience())
+
+  return metric_table.EVALUATOR, work
+
+
+def main(argv: Sequence[str]) -> Any:
+  del argv
+  role.run(prepare)
+
+
+if __name__ == '__main__':
+  command_line.run(main)

@@ -1,0 +1,54 @@
+r"""Runs the learner of a run on several machines.
+
+  python -m launch.learner --config=configs/cartpole.py --workdir=runs/learner \
+      --replay=replay-0:5000 --port=5001
+
+Its directory is the run's: status, summary, learning curve, policy and
+checkpoints are there, from which it goes on when it is started again.
+"""
+
+import threading
+from typing import Any, Sequence, Tuple
+
+from absl import flags
+
+from apex_tf import config as config_lib
+from apex_tf import results
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
+from launch import command_line
+from launch import role
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string(
+    'replay', None, 'host:port of replay; of several shards all of them, with '
+    'commas, in their order.')
+flags.DEFINE_integer('port', None, 'TCP port on which the others reach it.')
+
+
+def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
+  """The learner's name and its work."""
+  config.validate()
+  port = role.port()
+  shards = role.addresses('replay', config.replay.shards)
+
+  def work(directory: run_directory.RunDirectory,
+           stop: threading.Event) -> None:
+    from apex_tf import roles  # pylint: disable=import-outside-toplevel
+    roles.run_learner(config, directory, shards, f'localhost:{port}', stop,
+                      role.patience())
+    ended = status_lib.INTERRUPTED if stop.is_set() else ''
+    print('\n'.join(results.write(config, directory, ended)), flush=True)
+
+  return metric_table.LEARNER, work
+
+
+def main(argv: Sequence[str]) -> Any:
+  del argv
+  role.run(prepare)
+
+
+if __name__ == '__main__':
+  command_line.run(main)

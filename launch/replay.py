@@ -1,0 +1,56 @@
+r"""Runs replay, or one shard of it, of a run on several machines.
+
+  python -m launch.replay --config=configs/cartpole.py --workdir=runs/replay \
+      --port=5000
+
+It serves until it is told to stop, also when the run is over.
+"""
+
+import dataclasses
+import threading
+from typing import Any, Sequence, Tuple
+
+from absl import flags
+
+from apex_tf import config as config_lib
+from apex_tf import validation
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import run_directory
+from apex_tf.replay import footprint
+from launch import command_line
+from launch import role
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_integer('port', None, 'TCP port to serve on.')
+flags.DEFINE_integer(
+    'shard', None, 'Which shard this is, from 0, of replay.shards; if not '
+    'given, $JOB_COMPLETION_INDEX or $SLURM_PROCID.')
+
+
+def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
+  """The shard's name and its work."""
+  port = role.port()
+  # A server has the memory of its own machine.
+  footprint.check(
+      dataclasses.replace(config, replay=config.replay.of_shard()),
+      validation.validate(config))
+  count = config.replay.shards
+  shard = 0 if count == 1 and FLAGS.shard is None else role.index(
+      'shard', ('JOB_COMPLETION_INDEX', 'SLURM_PROCID'), count)
+
+  def work(directory: run_directory.RunDirectory,
+           stop: threading.Event) -> Any:
+    from apex_tf import roles  # pylint: disable=import-outside-toplevel
+    return roles.run_replay(config, directory, shard, f'localhost:{port}', stop)
+
+  return metric_table.replay_roles(count)[shard], work
+
+
+def main(argv: Sequence[str]) -> Any:
+  del argv
+  role.run(prepare)
+
+
+if __name__ == '__main__':
+  command_line.run(main)

@@ -1,0 +1,175 @@
+"""What the commands of single roles have in common; not a command itself.
+
+Each role is a process that an engine of a cluster starts, and starts again:
+see docs/cluster.md. Roles find each other by the addresses on their command
+lines, in any order: whoever is there first waits.
+"""
+
+import os
+import re
+import signal
+import sys
+import threading
+from typing import Any, Callable, List, NoReturn, Sequence, Tuple
+
+from absl import flags
+from absl import logging
+from ml_collections import config_flags
+
+from apex_tf import config as config_lib
+from apex_tf import process_environment
+from apex_tf import resuming
+from apex_tf import role_process
+from apex_tf import supervisor
+from apex_tf import validation
+from apex_tf import waiting
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import run_directory
+from launch import command_line
+
+FLAGS = flags.FLAGS
+
+# What a role does: in a directory, until it is told to stop.
+Work = Callable[[run_directory.RunDirectory, threading.Event], Any]
+
+_ADDRESS = re.compile(r'(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):(\d+)')
+
+config_flags.DEFINE_config_file(
+    'config', None, 'Preset, the same for all roles of a run; its fields are '
+    'overridden by --config.section.field=value.')
+flags.DEFINE_string(
+    'workdir', None, 'Directory for what this role leaves. Roles may have one '
+    'in common, where they share a file system.')
+flags.DEFINE_float(
+    'wait_minutes', 10.0, 'How long to wait for a server that does not answer, '
+    'before this role ends with exit code 1.', lower_bound=0.0)
+
+
+def error(flag: str, value: Any, allowed: str) -> ValueError:
+  """The error of a flag."""
+  return ValueError(f'{flag} is {value!r}, but must be {allowed}')
+
+
+def addresses(flag: str, count: int) -> List[str]:
+  """Of servers, as a flag has them.
+
+  Args:
+    flag: its name; its value is `host:port[,host:port...]`.
+    count: of the servers there are.
+
+  Raises:
+    ValueError: names the flag, its value and what is allowed.
+  """
+  value = FLAGS[flag].value
+  if not value:
+    raise ValueError(f'{flag} is not given, but must be host:port '
+                     f'(--{flag}=HOST:PORT)')
+  found = value.split(',')
+  for address in found:
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match.group(2)) < 2**16:
+      raise error(flag, value, f'host:port, unlike {address!r}')
+  if len(set(found)) != count:
+    shards = ('one address' if count == 1 else f'{count} different addresses, '
+              f'of the shards of replay.shards {count}')
+    raise error(flag, value, shards)
+  return found
+
+
+def port(flag: str = 'port') -> int:
+  """To serve on; where others have to know it, none is picked.
+
+  Raises:
+    ValueError: names the flag, its value and what is allowed.
+  """
+  value = FLAGS[flag].value
+  if value is None or not 0 < value < 2**16:
+    raise error(flag, value, 'a TCP port, from 1 to 65535, to which the other '
+                'roles connect')
+  return value
+
+
+def index(flag: str, variables: Sequence[str], count: int) -> int:
+  """Which of several a role is, by its flag or by what its engine says.
+
+  Args:
+    flag: its name.
+    variables: of the environment, that engines set; the first that is there.
+    count: how many there are.
+
+  Raises:
+    ValueError: names the flag or variable, its value and what is allowed.
+  """
+  name, value = flag, FLAGS[flag].value
+  for variable in variables:
+    if value is None and variable in os.environ:
+      name, text = variable, os.environ[variable]
+      if not text.isdecimal():
+        raise error(name, text, 'a number')
+      value = int(text)
+  if value is None:
+    others = ''.join(f', or {variable} be set' for variable in variables)
+    raise ValueError(f'{flag} is not given, but must be a number from 0 to '
+                     f'{count - 1}{others}')
+  if not 0 <= value < count:
+    raise error(name, value, f'from 0 to {count - 1}')
+  return value
+
+
+def patience() -> waiting.Patience:
+  """With servers that do not answer."""
+  return waiting.Patience(60 * FLAGS.wait_minutes)
+
+
+def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
+  """Checks the command line, does a role's work, and exits.
+
+  Exit codes: 0 where the run is over or the role was told to stop (SIGTERM,
+  Ctrl-C), 2 for a mistake in the command line, 1 for what failed later on.
+
+  Args:
+    prepare: from the configuration and the flags makes the role's name and its
+      work; raises ValueError for what cannot be.
+  """
+  config = FLAGS.config
+  try:
+    if not FLAGS.workdir:
+      raise ValueError('workdir is not given, but must be the path of a '
+                       'directory (--workdir=DIR)')
+    role, work = prepare(config)
+    validation.validate(config)
+    _use_environment(config, role)
+    directory = run_directory.open_for_role(FLAGS.workdir)
+    if directory.holds_run:
+      resuming.check_same(config, directory, FLAGS.workdir)
+    elif role == metric_table.LEARNER:  # The others only write beside it.
+      directory.write_config(config)
+  except ValueError as mistake:
+    command_line.refuse(str(mistake))
+  except OSError as mistake:
+    command_line.refuse(f'workdir is {FLAGS.workdir!r}, but must be a '
+                        f'directory that can be written to ({mistake})')
+  stop = threading.Event()
+  for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: stop.set())
+  logging.set_verbosity(logging.INFO)
+
+  role_process.run(
+      role, directory, lambda: work(directory, stop), stop, _end)
+  raise AssertionError('the process has ended')
+
+
+def _end(exit_code: int) -> None:
+  """As `role_process.end`; to be told to stop is no failure here."""
+  role_process.end(0 if exit_code == supervisor.TOLD_TO_STOP else
+                   min(exit_code, 1))
+
+
+def _use_environment(config: config_lib.Config, role: str) -> None:
+  """Sets the variables of a role's process, which has to begin with them."""
+  wanted = process_environment.of_group(metric_table.role_kind(role), config)
+  missing = {name: value for name, value in wanted.items()
+             if name not in os.environ}
+  os.environ.update(missing)
+  if missing and 'tensorflow' in sys.modules:  # A preset has imported it.
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
