@@ -140,6 +140,10 @@ class ActorConfig:
   environments_per_actor: int = settings.setting(
       8, 'Environments that one actor steps with one batched policy call. '
       '[ours; paper: 1]', minimum=1, maximum=1024, may_change=True)
+  variable_caches: int = settings.setting(
+      0, 'Processes that pass the variables on from the learner, each to its '
+      'part of the actors; 0 leaves that to the learner. [ours]', minimum=0,
+      maximum=1000, may_change=True)
   sync_period: int = settings.setting(
       100, 'Agent steps of one environment between fetches of the learner\'s '
       'variables: 400 frames [paper].', minimum=1)

@@ -140,7 +140,8 @@ def make_program(config: config_lib.Config, directory: str) -> lp.Program:
     directory: path of the run directory.
 
   Returns:
-    A program whose groups are `replay`, `learner`, `actor`, `evaluator`.
+    A program whose groups are `replay`, `learner`, `actor`, `evaluator`, and
+    `variable_cache` where there are any.
   """
   program = lp.Program('apex')
   with program.group('replay'):
@@ -154,12 +155,21 @@ def make_program(config: config_lib.Config, directory: str) -> lp.Program:
     learner = program.add_node(
         ServerNode('learner', config, directory,
                    port=config.learner.port, replay_addresses=shards))
+  sources = [learner]
+  if config.actor.variable_caches:
+    with program.group('variable_cache'):
+      sources = [
+          program.add_node(
+              ServerNode(f'variable_cache_{index}', config, directory, port=0,
+                         index=index, learner_address=learner))
+          for index in range(config.actor.variable_caches)]
   with program.group('actor'):
     for index in range(config.actor.num_actors):
       program.add_node(
-          RoleNode(f'actor_{index}', config, directory,
-                   index=index, replay_address=shards[index % len(shards)],
-                   learner_address=learner))
+          RoleNode(f'actor_{index}', config, directory, index=index,
+                   replay_address=shards[index % len(shards)],
+                   learner_address=learner,
+                   variables_address=sources[index % len(sources)]))
   with program.group('evaluator'):
     program.add_node(
         RoleNode('evaluator', config, directory,
@@ -181,8 +191,11 @@ def make_resources(
   """
   resources = {}
   replay = 'replay' if config.replay.shards == 1 else 'replay_{}'
-  for group, role in (('replay', replay), ('learner', 'learner'),
-                      ('actor', 'actor_{}'), ('evaluator', 'evaluator')):
+  roles = {'replay': replay, 'learner': 'learner', 'actor': 'actor_{}',
+           'evaluator': 'evaluator'}
+  if config.actor.variable_caches:
+    roles['variable_cache'] = 'variable_cache_{}'
+  for group, role in roles.items():
     interpreter = os.path.join(directory.roles_directory, f'{group}.sh')
     supervisor.write_interpreter(
         interpreter, role, directory.roles_directory, config.run.max_restarts)

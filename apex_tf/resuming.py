@@ -60,13 +60,16 @@ def check(path: str, resume: str, config: config_lib.Config) -> None:
 
 
 def check_same(config: config_lib.Config,
-               directory: run_directory.RunDirectory, path: str) -> None:
+               directory: run_directory.RunDirectory, path: str,
+               otherwise: str = 'the run be started afresh with --resume=never'
+              ) -> None:
   """Checks that a configuration changes only what may change.
 
   Args:
     config: of the run from now on.
     directory: of the run until now.
     path: of that directory, as it was given.
+    otherwise: what can be done instead.
 
   Raises:
     ValueError: names the first changed fields, with both values.
@@ -76,16 +79,14 @@ def check_same(config: config_lib.Config,
   except (OSError, ValueError) as error:
     raise ValueError(
         f'workdir is {path!r}, but must be of a run whose config.json can be '
-        f'read ({error}), or the run be started afresh with --resume=never'
-    ) from error
+        f'read ({error}), or {otherwise}') from error
   changed = [f'{field} is {new!r}, but must be {before!r}'
              for field, new, before in settings.differences(config, old)]
   if changed:
     more = len(changed) - _SHOWN
     raise ValueError(
         f'{"; ".join(changed[:_SHOWN])}{f"; and {more} more" * (more > 0)}, as '
-        f'in the run of --workdir={path}, or the run be started afresh with '
-        '--resume=never')
+        f'in the run of --workdir={path}, or {otherwise}')
 
 
 def find_checkpoint(path: str, resume: str) -> Optional[Checkpoint]:

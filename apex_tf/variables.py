@@ -109,6 +109,41 @@ class KeptVariables(core.VariableSource):
     return self._learner.get_and_keep_variables(names)
 
 
+class VariableCache(core.VariableSource):
+  """Passes a learner's variables on to many actors.
+
+  The learner sends each version once, to this cache, and not to each of them.
+  """
+
+  def __init__(self, source: core.VariableSource):
+    """Args: the learner, or a client of it."""
+    self._source = source
+    # Replaced whole: a reader never sees parts of two versions.
+    self._snapshot: Dict[str, Any] = {}
+
+  def refresh(self) -> None:
+    """Fetches the newest version, if it is another.
+
+    Raises:
+      Exception: whatever the source raises.
+    """
+    version, = self._source.get_variables([LEARNER_STEP])
+    if self._snapshot.get(LEARNER_STEP) != version:
+      values = self._source.get_variables([LEARNER_STEP, POLICY])
+      self._snapshot = dict(zip([LEARNER_STEP, POLICY], values))
+
+  def get_variables(self, names: Sequence[str]) -> List[Any]:
+    """As `VariablePublisher.get_variables`.
+
+    Raises:
+      LookupError: it has none as yet.
+    """
+    snapshot = self._snapshot
+    if not snapshot:
+      raise LookupError('the cache has no variables yet')
+    return [snapshot[name] for name in names]
+
+
 class VariableClient:
   """Keeps a policy's variables close behind the learner's.
 
@@ -147,7 +182,7 @@ class VariableClient:
 
   @property
   def age_seconds(self) -> float:
-    """Time since variables were last received."""
+    """Time since the variables in use were last known to be the newest."""
     return time.monotonic() - self._updated_at
 
   def update(self) -> None:
@@ -170,7 +205,7 @@ class VariableClient:
     Raises:
       Exception: whatever the source raises.
     """
-    self._received = self._source.get_variables([LEARNER_STEP, POLICY])
+    self._received = self._ask()
     self._copy()
 
   def update_and_wait(self, stop: threading.Event) -> bool:
@@ -202,13 +237,21 @@ class VariableClient:
 
   def _fetch(self) -> None:
     try:
-      self._received = self._source.get_variables([LEARNER_STEP, POLICY])
+      self._received = self._ask()
       self._failing = False
     except Exception as error:  # pylint: disable=broad-except
       # Courier raises its own status type for an unreachable server.
       if not self._failing:
         logging.warning('The learner sends no variables: %s', error)
       self._failing = True
+
+  def _ask(self) -> List[Any]:
+    """The newest version; [] where that is the one in use."""
+    if self._learner_step >= 0:  # Most of the time, nothing else is sent.
+      version, = self._source.get_variables([LEARNER_STEP])
+      if int(version) == self._learner_step:
+        return []
+    return self._source.get_variables([LEARNER_STEP, POLICY])
 
   def _copy(self) -> None:
     """Assigns what was received.
@@ -219,6 +262,9 @@ class VariableClient:
     received, self._received = self._received, None
     if received is None:
       return
+    self._updated_at = time.monotonic()
+    if not received:
+      return
     learner_step, values = received
     if len(values) != len(self._variables):
       raise ValueError(
@@ -227,4 +273,3 @@ class VariableClient:
     for variable, value in zip(self._variables, values):
       variable.assign(value)
     self._learner_step = int(learner_step)
-    self._updated_at = time.monotonic()

@@ -23,6 +23,9 @@ flags.DEFINE_string(
     'replay', None, 'host:port of replay; of several shards all of them, with '
     'commas, in their order.')
 flags.DEFINE_string('learner', None, 'host:port of the learner.')
+flags.DEFINE_string(
+    'variables', None, 'host:port of a variable cache; if not given, the '
+    'learner has the variables.')
 flags.DEFINE_integer(
     'actor_index', None, 'Which actor this is, from 0; if not given, '
     '$JOB_COMPLETION_INDEX or $SLURM_PROCID.')
@@ -40,12 +43,13 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
                      config.actor.num_actors)
   shards = role.addresses('replay', config.replay.shards)
   learner, = role.addresses('learner', 1)
+  variables, = role.addresses('variables', 1) if FLAGS.variables else [learner]
 
   def work(directory: run_directory.RunDirectory,
            stop: threading.Event) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
     roles.run_actor(config, directory, index, shards[index % len(shards)],
-                    learner, stop, role.patience())
+                    learner, variables, stop, role.patience())
 
   return f'actor_{index}', work
 

@@ -141,7 +141,8 @@ def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
     _use_environment(config, role)
     directory = run_directory.open_for_role(FLAGS.workdir)
     if directory.holds_run:
-      resuming.check_same(config, directory, FLAGS.workdir)
+      resuming.check_same(config, directory, FLAGS.workdir,
+                          'another --workdir be given')
     elif role == metric_table.LEARNER:  # The others only write beside it.
       directory.write_config(config)
   except ValueError as mistake:

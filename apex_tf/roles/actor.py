@@ -27,7 +27,7 @@ _ENDLESS = waiting.Patience()
 def run_actor(config: config_lib.Config,
               directory: run_directory.RunDirectory, index: int,
               replay_address: str, learner_address: str,
-              stop: threading.Event,
+              variables_address: str, stop: threading.Event,
               patience: waiting.Patience = _ENDLESS) -> None:
   """Acts and writes experience until the run is over.
 
@@ -37,6 +37,7 @@ def run_actor(config: config_lib.Config,
     index: of this actor, which decides its exploration.
     replay_address: `host:port` of the replay server, or of this actor's shard.
     learner_address: `host:port` of the `LearnerService`.
+    variables_address: `host:port` of a variable source, the same or a cache.
     stop: ends the process early.
     patience: with servers that do not answer, at the start and later on.
 
@@ -52,7 +53,9 @@ def run_actor(config: config_lib.Config,
     return
   environment = builder.make_environment(index)
   policy = builder.make_behavior_policy(index)
-  variable_client = builder.make_variable_client(learner, policy)
+  variable_client = builder.make_variable_client(
+      learner if variables_address == learner_address else
+      learner_client.connect(variables_address), policy)
   if not variable_client.update_and_wait(stop):
     return
   replay = reverb.Client(replay_address)

@@ -65,7 +65,7 @@ class _Cluster:
     arguments = {
         'replay': (*common, 0, self._replay),
         'learner': (*common, [self._replay], self._learner),
-        'actor': (*common, 0, self._replay, self._learner),
+        'actor': (*common, 0, self._replay, self._learner, self._learner),
         'evaluator': (*common, self._learner),
     }[role]
     process = self._context.Process(

@@ -1,0 +1,63 @@
+"""A process between the learner and many actors: it has its variables too."""
+
+import threading
+
+from absl import logging
+import courier
+
+from apex_tf import config as config_lib
+from apex_tf import leases
+from apex_tf import ports
+from apex_tf import variables as variables_lib
+from apex_tf import waiting
+from apex_tf.monitoring import run_directory
+from apex_tf.roles import learner_client
+
+# Between two questions for a newer version.
+_REFRESH_SECONDS = 0.5
+_ENDLESS = waiting.Patience()
+
+
+def run_variable_cache(config: config_lib.Config,
+                       directory: run_directory.RunDirectory, index: int,
+                       learner_address: str, address: str,
+                       stop: threading.Event,
+                       patience: waiting.Patience = _ENDLESS) -> None:
+  """Serves the learner's variables until `stop` is set.
+
+  Args:
+    config: of the run.
+    directory: of the run; nothing is written there.
+    index: of this cache.
+    learner_address: `host:port` of the `LearnerService`.
+    address: `host:port` on which actors reach it, as a variable source.
+    stop: ends the process.
+    patience: with a learner that does not answer, at the start and later on.
+
+  Raises:
+    learner_client.RefusedError: the learner does not want it.
+    waiting.NoAnswerError: the learner has not answered for too long.
+  """
+  del directory
+  learner = learner_client.connect(learner_address)
+  if not learner_client.join(learner, f'variable_cache_{index}',
+                             leases.this_process(), config, stop, patience):
+    return
+  cache = variables_lib.VariableCache(learner)
+  port = int(address.rsplit(':', 1)[1])
+  ports.wait_until_free(port, stop)
+  server = courier.Server(port=port)
+  server.Bind('get_variables', cache.get_variables)
+  server.Start()
+  logging.info('Variables are served at %s.', address)
+  silence = waiting.Wait(f'learner at {learner_address}', patience)
+  try:
+    while not stop.is_set():
+      try:
+        cache.refresh()
+        silence.note_answer()
+      except Exception as error:  # pylint: disable=broad-except
+        silence.note(error)
+      stop.wait(_REFRESH_SECONDS)
+  finally:
+    server.Stop()
