@@ -7,13 +7,11 @@ Its exploration depends on its index alone, among `actor.num_actors`. It may
 come and go at any time.
 """
 
-import threading
 from typing import Any, Sequence, Tuple
 
 from absl import flags
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import run_directory
 from launch import command_line
 from launch import role
 
@@ -45,11 +43,11 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   learner, = role.addresses('learner', 1)
   variables, = role.addresses('variables', 1) if FLAGS.variables else [learner]
 
-  def work(directory: run_directory.RunDirectory,
-           stop: threading.Event) -> None:
+  def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
-    roles.run_actor(config, directory, index, shards[index % len(shards)],
-                    learner, variables, stop, role.patience())
+    roles.run_actor(
+        config, process.directory, index, shards[index % len(shards)], learner,
+        variables, process.stop, process.patience, process.ready)
 
   return f'actor_{index}', work
 

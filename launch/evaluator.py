@@ -4,14 +4,12 @@ r"""Runs the evaluator of a run on several machines.
       --workdir=runs/evaluator --learner=learner:5001
 """
 
-import threading
 from typing import Any, Sequence, Tuple
 
 from absl import flags
 
 from apex_tf import config as config_lib
 from apex_tf.monitoring import metric_table
-from apex_tf.monitoring import run_directory
 from launch import command_line
 from launch import role
 
@@ -24,10 +22,10 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   """The evaluator's name and its work."""
   learner, = role.addresses('learner', 1)
 
-  def work(directory: run_directory.RunDirectory,
-           stop: threading.Event) -> None:
+  def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
-    roles.run_evaluator(config, directory, learner, stop, role.patience())
+    roles.run_evaluator(config, process.directory, learner, process.stop,
+                        process.patience, process.ready)
 
   return metric_table.EVALUATOR, work
 

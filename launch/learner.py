@@ -7,7 +7,6 @@ Its directory is the run's: status, summary, learning curve, policy and
 checkpoints are there, from which it goes on when it is started again.
 """
 
-import threading
 from typing import Any, Sequence, Tuple
 
 from absl import flags
@@ -15,7 +14,6 @@ from absl import flags
 from apex_tf import config as config_lib
 from apex_tf import results
 from apex_tf.monitoring import metric_table
-from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from launch import command_line
 from launch import role
@@ -34,13 +32,13 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   port = role.port()
   shards = role.addresses('replay', config.replay.shards)
 
-  def work(directory: run_directory.RunDirectory,
-           stop: threading.Event) -> None:
+  def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
-    roles.run_learner(config, directory, shards, f'localhost:{port}', stop,
-                      role.patience())
-    ended = status_lib.INTERRUPTED if stop.is_set() else ''
-    print('\n'.join(results.write(config, directory, ended)), flush=True)
+    roles.run_learner(
+        config, process.directory, shards, f'localhost:{port}', process.stop,
+        process.patience, process.ready)
+    ended = status_lib.INTERRUPTED if process.stop.is_set() else ''
+    print('\n'.join(results.write(config, process.directory, ended)), flush=True)
 
   return metric_table.LEARNER, work
 

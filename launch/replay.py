@@ -7,7 +7,6 @@ It serves until it is told to stop, also when the run is over.
 """
 
 import dataclasses
-import threading
 from typing import Any, Sequence, Tuple
 
 from absl import flags
@@ -15,7 +14,6 @@ from absl import flags
 from apex_tf import config as config_lib
 from apex_tf import validation
 from apex_tf.monitoring import metric_table
-from apex_tf.monitoring import run_directory
 from apex_tf.replay import footprint
 from launch import command_line
 from launch import role
@@ -39,10 +37,10 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   shard = 0 if count == 1 and FLAGS.shard is None else role.index(
       'shard', ('JOB_COMPLETION_INDEX', 'SLURM_PROCID'), count)
 
-  def work(directory: run_directory.RunDirectory,
-           stop: threading.Event) -> Any:
+  def work(process: role.Process) -> Any:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
-    return roles.run_replay(config, directory, shard, f'localhost:{port}', stop)
+    return roles.run_replay(config, process.directory, shard,
+                            f'localhost:{port}', process.stop, process.ready)
 
   return metric_table.replay_roles(count)[shard], work
 

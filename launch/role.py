@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from typing import Any, Callable, List, NoReturn, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, NoReturn, Sequence, Tuple
 
 from absl import flags
 from absl import logging
@@ -23,14 +23,31 @@ from apex_tf import role_process
 from apex_tf import supervisor
 from apex_tf import validation
 from apex_tf import waiting
+from apex_tf.monitoring import health as monitoring_health
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 from launch import command_line
 
 FLAGS = flags.FLAGS
 
-# What a role does: in a directory, until it is told to stop.
-Work = Callable[[run_directory.RunDirectory, threading.Event], Any]
+
+class Process(NamedTuple):
+  """What a role's work is given, besides what is on its command line.
+
+  Attributes:
+    directory: for what it leaves.
+    stop: set when it is told to stop.
+    patience: with servers that do not answer.
+    ready: to be called once it is at work.
+  """
+  directory: run_directory.RunDirectory
+  stop: threading.Event
+  patience: waiting.Patience
+  ready: Callable[[], None]
+
+
+# What a role does until it is told to stop.
+Work = Callable[[Process], Any]
 
 _ADDRESS = re.compile(r'(\[[0-9a-fA-F:.]+\]|[^\s:,/]+):(\d+)')
 
@@ -43,6 +60,11 @@ flags.DEFINE_string(
 flags.DEFINE_float(
     'wait_minutes', 10.0, 'How long to wait for a server that does not answer, '
     'before this role ends with exit code 1.', lower_bound=0.0)
+
+
+flags.DEFINE_integer(
+    'health_port', 0, 'TCP port that answers GET /healthz and /readyz; 0 is '
+    'none.', lower_bound=0, upper_bound=2**16 - 1)
 
 
 def error(flag: str, value: Any, allowed: str) -> ValueError:
@@ -116,11 +138,6 @@ def index(flag: str, variables: Sequence[str], count: int) -> int:
   return value
 
 
-def patience() -> waiting.Patience:
-  """With servers that do not answer."""
-  return waiting.Patience(60 * FLAGS.wait_minutes)
-
-
 def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
   """Checks the command line, does a role's work, and exits.
 
@@ -150,13 +167,22 @@ def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
   except OSError as mistake:
     command_line.refuse(f'workdir is {FLAGS.workdir!r}, but must be a '
                         f'directory that can be written to ({mistake})')
+  try:
+    health = (monitoring_health.HealthServer(FLAGS.health_port, role)
+              if FLAGS.health_port else None)
+  except OSError as mistake:
+    command_line.refuse(str(error(
+        'health_port', FLAGS.health_port, f'a free port ({mistake.strerror})')))
   stop = threading.Event()
+  process = Process(
+      directory, stop, waiting.Patience(60 * FLAGS.wait_minutes),
+      health.set_ready if health is not None else lambda: None)
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: stop.set())
   logging.set_verbosity(logging.INFO)
 
   role_process.run(
-      role, directory, lambda: work(directory, stop), stop, _end)
+      role, directory, lambda: work(process), stop, _end)
   raise AssertionError('the process has ended')
 
 

@@ -7,13 +7,11 @@ Each version of the variables is then sent by the learner once, to it, and by it
 to the actors that have it for `--variables`.
 """
 
-import threading
 from typing import Any, Sequence, Tuple
 
 from absl import flags
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import run_directory
 from launch import command_line
 from launch import role
 
@@ -31,11 +29,11 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   if FLAGS.index < 0:
     raise role.error('index', FLAGS.index, 'at least 0')
 
-  def work(directory: run_directory.RunDirectory,
-           stop: threading.Event) -> None:
+  def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
-    roles.run_variable_cache(config, directory, FLAGS.index, learner,
-                             f'localhost:{port}', stop, role.patience())
+    roles.run_variable_cache(
+        config, process.directory, FLAGS.index, learner, f'localhost:{port}',
+        process.stop, process.patience, process.ready)
 
   return f'variable_cache_{FLAGS.index}', work
 

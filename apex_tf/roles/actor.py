@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import List
+from typing import Callable, List
 
 from absl import logging
 import reverb
@@ -28,7 +28,8 @@ def run_actor(config: config_lib.Config,
               directory: run_directory.RunDirectory, index: int,
               replay_address: str, learner_address: str,
               variables_address: str, stop: threading.Event,
-              patience: waiting.Patience = _ENDLESS) -> None:
+              patience: waiting.Patience = _ENDLESS,
+              ready: Callable[[], None] = lambda: None) -> None:
   """Acts and writes experience until the run is over.
 
   Args:
@@ -40,6 +41,7 @@ def run_actor(config: config_lib.Config,
     variables_address: `host:port` of a variable source, the same or a cache.
     stop: ends the process early.
     patience: with servers that do not answer, at the start and later on.
+    ready: called once it is at work.
 
   Raises:
     learner_client.RefusedError: the learner does not want it.
@@ -103,6 +105,7 @@ def run_actor(config: config_lib.Config,
   ]
   logging.info('%s acts in %d environments.', role,
                environment.num_environments)
+  ready()
   logged_at = time.monotonic()
   while not run_over.is_set():
     monitor.observe(loop.step())

@@ -65,7 +65,8 @@ def measure_until_sure(
 def run_evaluator(config: config_lib.Config,
                   directory: run_directory.RunDirectory, learner_address: str,
                   stop: threading.Event,
-                  patience: waiting.Patience = _ENDLESS) -> None:
+                  patience: waiting.Patience = _ENDLESS,
+                  ready: Callable[[], None] = lambda: None) -> None:
   """Evaluates now and then, and once more when learning is over.
 
   Args:
@@ -74,6 +75,7 @@ def run_evaluator(config: config_lib.Config,
     learner_address: `host:port` of the `LearnerService`.
     stop: ends the process early.
     patience: with a learner that does not answer, at the start and later on.
+    ready: called once it is at work.
 
   Raises:
     learner_client.RefusedError: the learner does not want it.
@@ -126,6 +128,7 @@ def run_evaluator(config: config_lib.Config,
     ask(lambda: learner.report_evaluation(dataclasses.asdict(evaluation)))
     return evaluation
 
+  ready()
   next_time = time.monotonic()
   while not stop.is_set():
     phase = ask(learner.get_phase)

@@ -241,7 +241,8 @@ def run_learner(config: config_lib.Config,
                 directory: run_directory.RunDirectory,
                 replay_addresses: Sequence[str], address: str,
                 stop: threading.Event,
-                patience: waiting.Patience = _ENDLESS) -> None:
+                patience: waiting.Patience = _ENDLESS,
+                ready: Callable[[], None] = lambda: None) -> None:
   """Learns until a limit is reached, then waits for the final evaluation.
 
   It goes on from the newest checkpoint in the directory. A limit that is
@@ -255,6 +256,7 @@ def run_learner(config: config_lib.Config,
     address: `host:port` on which the other roles reach `LearnerService`.
     stop: ends the process early.
     patience: with a replay that does not answer at the start.
+    ready: called once it is at work.
 
   Raises:
     LeaseLostError: another learner has the replay.
@@ -270,6 +272,7 @@ def run_learner(config: config_lib.Config,
   try:
     process.restore()
     process.start(address)
+    ready()
     process.learn()
     process.wait_for_final_evaluation()
   finally:

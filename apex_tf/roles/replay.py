@@ -1,6 +1,7 @@
 """The replay process: a Reverb server and a look at its table."""
 
 import threading
+from typing import Callable
 
 from absl import logging
 import reverb
@@ -21,7 +22,8 @@ _LOOK_SECONDS = 1.0
 
 def run_replay(config: config_lib.Config,
                directory: run_directory.RunDirectory, shard: int, address: str,
-               stop: threading.Event) -> reverb.Server:
+               stop: threading.Event,
+               ready: Callable[[], None] = lambda: None) -> reverb.Server:
   """Serves one prioritized table, all of replay or a shard, until `stop`.
 
   It holds what the newest checkpoint in the directory holds, if the run is to
@@ -33,6 +35,7 @@ def run_replay(config: config_lib.Config,
     shard: number of the shard, from 0.
     address: `host:port` to serve on.
     stop: ends the server.
+    ready: called once it serves.
 
   Returns:
     The stopped server, which still holds its items: freeing millions takes
@@ -47,6 +50,7 @@ def run_replay(config: config_lib.Config,
       config.replay.checkpoint_minutes)
   server = checkpointer.make_server(builder.make_replay_tables()[0], port)
   logging.info('Replay serves at %s.', address)
+  ready()
   monitor = _MetricsWriter(
       config.replay.of_shard(), directory.tensorboard_directory(role),
       server.localhost_client())

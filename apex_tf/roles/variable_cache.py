@@ -1,6 +1,7 @@
 """A process between the learner and many actors: it has its variables too."""
 
 import threading
+from typing import Callable
 
 from absl import logging
 import courier
@@ -22,7 +23,8 @@ def run_variable_cache(config: config_lib.Config,
                        directory: run_directory.RunDirectory, index: int,
                        learner_address: str, address: str,
                        stop: threading.Event,
-                       patience: waiting.Patience = _ENDLESS) -> None:
+                       patience: waiting.Patience = _ENDLESS,
+                       ready: Callable[[], None] = lambda: None) -> None:
   """Serves the learner's variables until `stop` is set.
 
   Args:
@@ -33,6 +35,7 @@ def run_variable_cache(config: config_lib.Config,
     address: `host:port` on which actors reach it, as a variable source.
     stop: ends the process.
     patience: with a learner that does not answer, at the start and later on.
+    ready: called once it has variables, and again and again.
 
   Raises:
     learner_client.RefusedError: the learner does not want it.
@@ -55,6 +58,7 @@ def run_variable_cache(config: config_lib.Config,
     while not stop.is_set():
       try:
         cache.refresh()
+        ready()
         silence.note_answer()
       except Exception as error:  # pylint: disable=broad-except
         silence.note(error)
