@@ -17,6 +17,10 @@ from apex_tf.monitoring import role_records
 LEASE_SECONDS = 10.0
 
 
+class RefusedError(Exception):
+  """A process may not take part in a run; says why, in one line."""
+
+
 class Holder(NamedTuple):
   """A process that wants a place, or has it.
 

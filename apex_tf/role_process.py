@@ -8,7 +8,9 @@ from typing import Any, Callable
 
 from absl import logging
 
+from apex_tf import leases
 from apex_tf import supervisor
+from apex_tf import waiting
 from apex_tf.monitoring import run_directory
 
 # Between two attempts to write that a role runs.
@@ -38,7 +40,10 @@ def run(role: str, directory: run_directory.RunDirectory,
   try:
     kept = work()
   except BaseException as error:
-    logging.exception('%s failed.', role)
+    if isinstance(error, (leases.RefusedError, waiting.NoAnswerError)):
+      logging.error('%s failed: %s', role, error)  # Where does not matter.
+    else:
+      logging.exception('%s failed.', role)
     start.close()
     directory.record_failure(role, f'{type(error).__name__}: {error}')
     # Numbers that are not finite come of the data or the settings, and would

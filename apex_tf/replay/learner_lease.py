@@ -14,17 +14,15 @@ from typing import NamedTuple, Optional
 from absl import logging
 import numpy as np
 import reverb
+from reverb import reverb_types
 
 from apex_tf import leases
 from apex_tf import waiting
+from apex_tf.replay import layout
 
 TABLE = 'learner'
 
 RENEWAL_SECONDS = 2.0
-
-
-class LeaseLostError(RuntimeError):
-  """Another learner has the lease; says which."""
 
 
 class _Renewal(NamedTuple):
@@ -42,9 +40,10 @@ def make_table() -> reverb.Table:
 class LearnerLease:
   """This learner's lease of one replay server."""
 
-  def __init__(self, client: reverb.Client, holder: leases.Holder):
-    """Args: of the server, and who this learner is."""
-    self._client = client
+  def __init__(self, address: str, holder: leases.Holder):
+    """Args: `host:port` of the server, and who this learner is."""
+    self.address = address
+    self._client = reverb.Client(address)
     self._holder = holder
     self._count = 0
 
@@ -60,9 +59,9 @@ class LearnerLease:
 
     Raises:
       waiting.NoAnswerError: nobody answers, or not a replay server.
-      LeaseLostError: another learner has it, and renews it.
+      leases.RefusedError: another learner has it, and renews it.
     """
-    address = self._client.server_address
+    address = self.address
     wait = waiting.Wait(f'replay at {address}', patience)
     seen: Optional[_Renewal] = None
     seen_at = 0.0
@@ -86,7 +85,7 @@ class LearnerLease:
         logging.warning('Replay at %s is held by the learner of %s: waiting '
                         'whether that is there.', address, found.holder)
       elif found != seen:
-        raise LeaseLostError(f'the replay at {address} has a learner, which is '
+        raise leases.RefusedError(f'the replay at {address} has a learner, which is '
                              f'at work: {found.holder}')
       if found != seen:
         seen, seen_at = found, time.monotonic()
@@ -97,16 +96,20 @@ class LearnerLease:
     """Renews the lease; to be called every `RENEWAL_SECONDS`.
 
     Raises:
-      LeaseLostError: another learner has taken it.
+      leases.RefusedError: another learner has taken it.
       reverb.DeadlineExceededError: the server does not answer.
       RuntimeError: likewise.
     """
     found = self._read()
     if found is not None and found.holder != self._holder:
-      raise LeaseLostError(
-          f'the replay at {self._client.server_address} has another learner by '
-          f'now: {found.holder}')
+      raise leases.RefusedError(
+          f'the replay at {self.address} has another learner by now: '
+          f'{found.holder}')
     self._write()
+
+  def table_info(self) -> reverb_types.TableInfo:
+    """The server's table of transitions."""
+    return self._client.server_info()[layout.TABLE]
 
   def _read(self) -> Optional[_Renewal]:
     """The newest renewal, or None of a server that nobody has leased."""

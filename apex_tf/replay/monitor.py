@@ -17,14 +17,14 @@ from apex_tf.replay import layout
 _MIN_LEARNING_INSERTS = 1000
 
 
-def wait_until_it_answers(client: reverb.Client, stop: threading.Event,
+def wait_until_it_answers(address: str, stop: threading.Event,
                           patience: waiting.Patience) -> bool:
   """Waits for a server that is not there yet, or is just started again.
 
   A writer that is made meanwhile would raise an error after three seconds.
 
   Args:
-    client: of the replay server.
+    address: `host:port` of the replay server.
     stop: ends the wait.
     patience: with it.
 
@@ -34,7 +34,7 @@ def wait_until_it_answers(client: reverb.Client, stop: threading.Event,
   Raises:
     waiting.NoAnswerError: nobody answers, or not a replay server.
   """
-  address = client.server_address
+  client = reverb.Client(address)
   wait = waiting.Wait(f'replay at {address}', patience)
   while not stop.is_set():
     try:

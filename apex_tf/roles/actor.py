@@ -44,7 +44,7 @@ def run_actor(config: config_lib.Config,
     ready: called once it is at work.
 
   Raises:
-    learner_client.RefusedError: the learner does not want it.
+    leases.RefusedError: the learner does not want it.
     waiting.NoAnswerError: a server has not answered for too long.
   """
   role = f'actor_{index}'
@@ -60,11 +60,10 @@ def run_actor(config: config_lib.Config,
       learner_client.connect(variables_address), policy)
   if not variable_client.update_and_wait(stop):
     return
-  replay = reverb.Client(replay_address)
-  if not replay_monitor.wait_until_it_answers(replay, stop, patience):
+  if not replay_monitor.wait_until_it_answers(replay_address, stop, patience):
     return
   run_over = threading.Event()
-  adder = builder.make_adder(replay, run_over)
+  adder = builder.make_adder(reverb.Client(replay_address), run_over)
   actor = builder.make_actor(policy, variable_client, adder)
   loop = environment_loop.EnvironmentLoop(
       environment, actor, config.environment.reward_clip)
@@ -91,7 +90,7 @@ def run_actor(config: config_lib.Config,
     if phase in (status_lib.FINAL_EVALUATION, status_lib.DONE):
       run_over.set()
     if phase == status_lib.TAKEN:
-      failure.append(learner_client.RefusedError(
+      failure.append(leases.RefusedError(
           f'another process is {role} by now'))
       run_over.set()
 

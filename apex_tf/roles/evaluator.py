@@ -78,7 +78,7 @@ def run_evaluator(config: config_lib.Config,
     ready: called once it is at work.
 
   Raises:
-    learner_client.RefusedError: the learner does not want it.
+    leases.RefusedError: the learner does not want it.
     waiting.NoAnswerError: the learner has not answered for too long.
   """
   builder = builder_lib.Builder(config)

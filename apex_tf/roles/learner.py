@@ -29,6 +29,7 @@ from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import status_reporter
 from apex_tf.replay import learner_lease
 from apex_tf.replay import monitor as monitor_lib
+from apex_tf.replay import tables
 from apex_tf.roles import learner_service
 
 _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
@@ -72,8 +73,9 @@ class _LearnerProcess:
     self._coordinator = coordinator_lib.Coordinator(config.run)
     self._holder = leases_lib.this_process()
     clients = [reverb.Client(address) for address in replay_addresses]
-    self._replay_leases = [learner_lease.LearnerLease(client, self._holder)
-                           for client in clients]
+    self._replay_leases = [learner_lease.LearnerLease(address, self._holder)
+                           for address in replay_addresses]
+    self._table = builder.make_replay_tables()[0].info
     self._failure: Optional[Exception] = None
     self._feedback = builder.make_feedback(clients)
     self._learner = builder.make_learner(
@@ -132,16 +134,12 @@ class _LearnerProcess:
     """Learns until a limit is reached; saves what has been learned.
 
     Raises:
-      LeaseLostError: another learner has the replay.
+      RefusedError: another learner has the replay.
       NoAnswerError: replay does not answer.
       NonFiniteError: see `Learner.step`; says where the batch is saved.
     """
     learner = self._learner
-    for lease in self._replay_leases:
-      if lease.take(self._learning_over, self._patience):
-        self._tasks.append(background.PeriodicTask(
-            functools.partial(self._renew, lease),
-            learner_lease.RENEWAL_SECONDS, 'replay_lease'))
+    self._take_replay()
     try:
       phase = self._coordinator.check_limits()
       while phase in _LEARNING_PHASES and not self._learning_over.is_set():
@@ -224,10 +222,23 @@ class _LearnerProcess:
     if self._server is not None:
       self._server.Stop()
 
+  def _take_replay(self) -> None:
+    """Waits for every shard, and makes sure that it is this learner's."""
+    for lease in self._replay_leases:
+      if lease.take(self._learning_over, self._patience):
+        different = tables.difference(lease.table_info(), self._table)
+        if different:
+          raise leases_lib.RefusedError(
+              f'the replay at {lease.address} is of another configuration: '
+              f'{different}')
+        self._tasks.append(background.PeriodicTask(
+            functools.partial(self._renew, lease),
+            learner_lease.RENEWAL_SECONDS, 'replay_lease'))
+
   def _renew(self, lease: learner_lease.LearnerLease) -> None:
     try:
       lease.renew()
-    except learner_lease.LeaseLostError as error:
+    except leases_lib.RefusedError as error:
       self._failure = error
       self._learning_over.set()
 
@@ -259,7 +270,7 @@ def run_learner(config: config_lib.Config,
     ready: called once it is at work.
 
   Raises:
-    LeaseLostError: another learner has the replay.
+    RefusedError: another learner has the replay.
     NoAnswerError: replay does not answer.
     NonFiniteError: a loss or a gradient is not finite.
     OSError: the port of `address` remains taken.

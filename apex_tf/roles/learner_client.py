@@ -21,10 +21,6 @@ _SPELLINGS = 8
 _HELD_SECONDS = 2 * leases.LEASE_SECONDS
 
 
-class RefusedError(ValueError):
-  """The learner refuses a process, and says why."""
-
-
 class LearnerClient:
   """Calls the methods of a `LearnerService`, also when it is started again.
 
@@ -104,7 +100,7 @@ def join(learner: LearnerClient, role: str, holder: leases.Holder,
 
   Raises:
     waiting.NoAnswerError: nobody answers, or not a learner.
-    RefusedError: the learner says why.
+    leases.RefusedError: the learner says why.
   """
   wait = waiting.Wait(f'learner at {learner.address}', patience)
   held_until = None
@@ -123,7 +119,7 @@ def join(learner: LearnerClient, role: str, holder: leases.Holder,
       stop.wait(0.5)
       continue
     if answer['refused']:
-      raise RefusedError(answer['refused'])
+      raise leases.RefusedError(answer['refused'])
     if not answer['held_by']:
       return True
     if held_until is None:
@@ -132,7 +128,7 @@ def join(learner: LearnerClient, role: str, holder: leases.Holder,
           '%s is held by %s: waiting whether that still reports.', role,
           answer['held_by'])
     elif time.monotonic() > held_until:
-      raise RefusedError(
+      raise leases.RefusedError(
           f'there is {role} already, and it reports: {answer["held_by"]}')
     stop.wait(1.0)
   return False

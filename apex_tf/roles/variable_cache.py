@@ -38,7 +38,7 @@ def run_variable_cache(config: config_lib.Config,
     ready: called once it has variables, and again and again.
 
   Raises:
-    learner_client.RefusedError: the learner does not want it.
+    leases.RefusedError: the learner does not want it.
     waiting.NoAnswerError: the learner has not answered for too long.
   """
   del directory
