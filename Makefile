@@ -17,8 +17,8 @@ INSTALLED := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup environment run test test-learning test-faults \
-  soak benchmark peers check lock clean
+.PHONY: help doctor setup environment run test test-learning test-cluster \
+  test-faults soak benchmark peers check lock clean
 
 help:  ## This list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  %-14s %s\n", $$1, $$2 }' \
@@ -57,10 +57,13 @@ run: doctor environment  ## Train Ape-X DQN on CartPole (WORKDIR=, ARGS=).
 	  --workdir=$(WORKDIR) --resume=never $(ARGS)
 
 test: doctor environment  ## All tests but the slow learning runs (ARGS=).
-	$(VENV_PYTHON) -m pytest -m 'not learning' $(ARGS)
+	$(VENV_PYTHON) -m pytest $(ARGS)
 
 test-learning: doctor environment  ## The slow learning runs.
 	$(VENV_PYTHON) -m pytest -m learning -o faulthandler_timeout=0 $(ARGS)
+
+test-cluster: doctor environment  ## A run on many hosts, whose cables are pulled.
+	$(VENV_PYTHON) -m pytest -m cluster -s -o faulthandler_timeout=0 $(ARGS)
 
 test-faults: doctor environment  ## A run of many faults (ARGS=--output=FILE).
 	$(VENV_PYTHON) -m tests.faults --faults=60 --seed=0 $(ARGS)

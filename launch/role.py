@@ -160,7 +160,7 @@ def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
     if directory.holds_run:
       resuming.check_same(config, directory, FLAGS.workdir,
                           'another --workdir be given')
-    elif role == metric_table.LEARNER:  # The others only write beside it.
+    if role == metric_table.LEARNER:  # The others only write beside it.
       directory.write_config(config)
   except ValueError as mistake:
     command_line.refuse(str(mistake))

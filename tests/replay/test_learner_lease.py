@@ -1,0 +1,83 @@
+"""Two learners and one real replay server."""
+
+import threading
+import time
+
+import pytest
+import reverb
+
+from apex_tf import leases
+from apex_tf import waiting
+from apex_tf.replay import learner_lease
+
+_FIRST = leases.Holder('a, process 1', 'x')
+_SECOND = leases.Holder('b, process 2', 'y')
+_PATIENCE = waiting.Patience(60.0)
+
+
+@pytest.fixture
+def address(serve):
+  return f'localhost:{serve([learner_lease.make_table()]).port}'
+
+
+def _take(lease):
+  return lease.take(threading.Event(), _PATIENCE)
+
+
+def test_a_learner_at_work_is_not_disturbed(address):
+  first = learner_lease.LearnerLease(address, _FIRST)
+  assert _take(first)
+  first.renew()
+  stop = threading.Event()
+
+  def renew():
+    while not stop.wait(0.2):
+      first.renew()
+
+  thread = threading.Thread(target=renew)
+  thread.start()
+  try:
+    with pytest.raises(leases.RefusedError, match=(
+        f'the replay at {address} has a learner, which is at work: a, proc')):
+      _take(learner_lease.LearnerLease(address, _SECOND))
+  finally:
+    stop.set()
+    thread.join()
+  first.renew()
+
+
+def test_what_is_not_renewed_is_free(address, monkeypatch):
+  monkeypatch.setattr(leases, 'LEASE_SECONDS', 2.0)
+  first = learner_lease.LearnerLease(address, _FIRST)
+  assert _take(first)
+  start = time.monotonic()
+  second = learner_lease.LearnerLease(address, _SECOND)
+  assert _take(second)
+  assert time.monotonic() - start >= 2.0
+  second.renew()
+  with pytest.raises(leases.RefusedError, match='another learner by now: b, '):
+    first.renew()
+
+
+def test_the_next_process_of_a_supervisor_does_not_wait(address):
+  assert _take(learner_lease.LearnerLease(address, _FIRST))
+  start = time.monotonic()
+  again = leases.Holder(_FIRST.owner, 'z')
+  assert _take(learner_lease.LearnerLease(address, again))
+  assert time.monotonic() - start < leases.LEASE_SECONDS / 2
+
+
+def test_a_server_that_has_lost_it_is_leased_again(address):
+  first = learner_lease.LearnerLease(address, _FIRST)
+  assert _take(first)
+  reverb.Client(address).reset(learner_lease.TABLE)
+  first.renew()
+  with pytest.raises(leases.RefusedError):
+    learner_lease.LearnerLease(address, _SECOND).renew()
+
+
+def test_nobody_answers():
+  with pytest.raises(waiting.NoAnswerError,
+                     match='replay at localhost:1 has not answered for 1 s'):
+    learner_lease.LearnerLease('localhost:1', _FIRST).take(
+        threading.Event(), waiting.Patience(1.0))
