@@ -16,6 +16,9 @@ from launch import role
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string('learner', None, 'host:port of the learner.')
+flags.DEFINE_bool(
+    'stay', False, 'When the run is over, wait until told to stop; for engines '
+    'that start again whatever ends.')
 
 
 def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
@@ -26,6 +29,8 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
     roles.run_evaluator(config, process.directory, learner, process.stop,
                         process.patience, process.ready)
+    if FLAGS.stay:
+      process.stop.wait()
 
   return metric_table.EVALUATOR, work
 

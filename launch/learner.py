@@ -7,6 +7,7 @@ Its directory is the run's: status, summary, learning curve, policy and
 checkpoints are there, from which it goes on when it is started again.
 """
 
+import threading
 from typing import Any, Sequence, Tuple
 
 from absl import flags
@@ -24,6 +25,9 @@ flags.DEFINE_string(
     'replay', None, 'host:port of replay; of several shards all of them, with '
     'commas, in their order.')
 flags.DEFINE_integer('port', None, 'TCP port on which the others reach it.')
+flags.DEFINE_bool(
+    'stay', False, 'When the run is over, tell those who come later, until '
+    'told to stop; for engines that start again whatever ends.')
 
 
 def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
@@ -34,11 +38,24 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
 
   def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
+
+    finished = threading.Event()
+
+    def finish(ended: str) -> None:
+      finished.set()
+      print('\n'.join(results.write(config, process.directory, ended)),
+            flush=True)
+
+    def over() -> None:
+      finish('')
+      if FLAGS.stay:
+        process.stop.wait()
+
     roles.run_learner(
         config, process.directory, shards, f'localhost:{port}', process.stop,
-        process.patience, process.ready)
-    ended = status_lib.INTERRUPTED if process.stop.is_set() else ''
-    print('\n'.join(results.write(config, process.directory, ended)), flush=True)
+        process.patience, process.ready, over)
+    if not finished.is_set():
+      finish(status_lib.INTERRUPTED)
 
   return metric_table.LEARNER, work
 

@@ -158,20 +158,25 @@ class _LearnerProcess:
     self._coordinator.begin_final_evaluation()
     logging.info('Learning is over after %d steps.', learner.num_steps)
 
-  def wait_for_final_evaluation(self) -> None:
-    """Waits until the run is over, and tells the others that it is."""
+  def wait_for_final_evaluation(self) -> bool:
+    """Waits until the run is over, and tells the others that it is.
+
+    Returns:
+      Whether it is over; otherwise this process was told to stop before.
+    """
     deadline = time.monotonic() + self._config.evaluator.max_seconds + (
         _FINAL_EVALUATION_GRACE_SECONDS)
     while not self._stop.wait(0.1) and time.monotonic() < deadline and (
         self._coordinator.get_phase() != status_lib.DONE):
       pass
     if self._stop.is_set():
-      return  # If this process alone was to stop, the next one goes on.
+      return False  # If it alone was to stop, the next one goes on.
     self._coordinator.finish()
     errors = self._save_all()  # With the final evaluation.
     # The others learn from the phase that the run is over.
     self._stop.wait(2.0)
     self._write_end(errors)
+    return True
 
   def _save_all(self) -> Dict[str, Exception]:
     """Writes what the run leaves besides its status; what is not, and why."""
@@ -253,7 +258,8 @@ def run_learner(config: config_lib.Config,
                 replay_addresses: Sequence[str], address: str,
                 stop: threading.Event,
                 patience: waiting.Patience = _ENDLESS,
-                ready: Callable[[], None] = lambda: None) -> None:
+                ready: Callable[[], None] = lambda: None,
+                over: Callable[[], None] = lambda: None) -> None:
   """Learns until a limit is reached, then waits for the final evaluation.
 
   It goes on from the newest checkpoint in the directory. A limit that is
@@ -268,6 +274,8 @@ def run_learner(config: config_lib.Config,
     stop: ends the process early.
     patience: with a replay that does not answer at the start.
     ready: called once it is at work.
+    over: called once the run is over and all is written, while the others are
+      still answered.
 
   Raises:
     RefusedError: another learner has the replay.
@@ -285,6 +293,7 @@ def run_learner(config: config_lib.Config,
     process.start(address)
     ready()
     process.learn()
-    process.wait_for_final_evaluation()
+    if process.wait_for_final_evaluation():
+      over()
   finally:
     process.close()
