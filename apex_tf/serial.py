@@ -17,8 +17,8 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
-from apex_tf import leases
 from apex_tf import learner_checkpoint
+from apex_tf import leases
 from apex_tf import non_finite
 from apex_tf import saved_policy
 from apex_tf.monitoring import actor_monitor

@@ -18,8 +18,8 @@ from apex_tf import config as config_lib
 from apex_tf import isolation
 from apex_tf import launching
 from apex_tf import process_environment
-from apex_tf import resuming
 from apex_tf import results
+from apex_tf import resuming
 from apex_tf import temporary_directory
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib

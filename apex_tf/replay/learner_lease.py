@@ -1,4 +1,4 @@
-"""Which learner a replay server belongs to: a lease, kept in a table of its own.
+"""Which learner a replay server belongs to: a lease, in a table of its own.
 
 Two learners would take each other's samples for their own, and write each
 other's priorities. The table holds one item, the newest renewal of whoever has
@@ -27,7 +27,7 @@ RENEWAL_SECONDS = 2.0
 
 class _Renewal(NamedTuple):
   holder: leases.Holder
-  count: int
+  number: int
 
 
 def make_table() -> reverb.Table:
@@ -85,8 +85,9 @@ class LearnerLease:
         logging.warning('Replay at %s is held by the learner of %s: waiting '
                         'whether that is there.', address, found.holder)
       elif found != seen:
-        raise leases.RefusedError(f'the replay at {address} has a learner, which is '
-                             f'at work: {found.holder}')
+        raise leases.RefusedError(
+            f'the replay at {address} has a learner, which is at work: '
+            f'{found.holder}')
       if found != seen:
         seen, seen_at = found, time.monotonic()
       stop.wait(RENEWAL_SECONDS / 2)

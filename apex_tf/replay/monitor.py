@@ -4,7 +4,6 @@ import threading
 import time
 from typing import Optional, Sequence
 
-from absl import logging
 import reverb
 from reverb import reverb_types
 

@@ -108,7 +108,7 @@ def test_cables_are_pulled(tmp_path, network, cut_seconds, target):
                     'localhost:6001')
     cluster.wait_until(lambda status: status.learner_steps > 0 and
                        len(status.actors) == 3 and status.evaluations)
-    run.say('three actors act, one of them behind 50 ms and stalls of 1 s in 10')
+    run.say('three actors act, one behind 50 ms and stalls of 1 s in 10 s')
     run.wait_for_progress(0, 1, 2)
 
     run.network.cut('actor0')

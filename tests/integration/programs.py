@@ -49,7 +49,7 @@ FINISHED_STEPS = 1000
 
 
 def shell_environment() -> Dict[str, str]:
-  """As of a shell: without what TensorFlow sets in the tests' process when it is imported."""
+  """Without what TensorFlow sets in the tests' process when it is imported."""
   return {name: value for name, value in os.environ.items()
           if name != 'TF2_BEHAVIOR'}
 

@@ -1,10 +1,13 @@
 """Batches from several servers, against one table and the closed form."""
 
 import collections
+import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
+import portpicker
 import pytest
 import reverb
 import tensorflow as tf
@@ -38,11 +41,39 @@ def _make_server(priorities, port=None):
   return server
 
 
+def serve(port, priorities):
+  """Serves a shard in this process until its input ends."""
+  server = _make_server(priorities, port)
+  print('ready', flush=True)
+  sys.stdin.read()
+  server.stop()
+
+
+class _Process:
+  """A shard in a process of its own: a client in the same process would go on
+  with a table whose server has stopped."""
+
+  def __init__(self, priorities, port=None):
+    self.port = port or portpicker.pick_unused_port()
+    self._process = subprocess.Popen(
+        [sys.executable, '-c', f'from {__name__} import serve; '
+         f'serve({self.port}, {priorities})'],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert self._process.stdout.readline() == 'ready\n'
+
+  def localhost_client(self):
+    return reverb.Client(f'localhost:{self.port}')
+
+  def stop(self):
+    self._process.kill()
+    self._process.communicate()
+
+
 class _Replay:
   """Shards of given priorities, and their union."""
 
-  def __init__(self, *priorities, beta=_BETA):
-    self.servers = [_make_server(each) for each in priorities]
+  def __init__(self, *priorities, beta=_BETA, start=_make_server):
+    self.servers = [start(each) for each in priorities]
     self.stop = threading.Event()
     learner = config_lib.LearnerConfig(
         batch_size=_BATCH_SIZE, num_samplers=len(priorities),
@@ -147,7 +178,7 @@ def test_unbalanced_shards_are_corrected(make, beta):
 
 
 def test_a_lost_shard_costs_its_items_only(make):
-  replay = make([1.0] * 5, [1.0] * 5, [1.0] * 5)
+  replay = make([1.0] * 5, [1.0] * 5, [1.0] * 5, start=_Process)
   assert set(_counts(replay.batches(3))) == {
       (shard, number) for shard in range(3) for number in range(5)}
   port = replay.servers[1].port
@@ -163,7 +194,7 @@ def test_a_lost_shard_costs_its_items_only(make):
               for shard in (0, 2)]
   assert of_shard == [_BATCH_SIZE * 15] * 2  # In turn.
   # It is back, but not yet full enough.
-  replay.servers[1] = _make_server([1.0] * (_MIN_SIZE - 1), port)
+  replay.servers[1] = _Process([1.0] * (_MIN_SIZE - 1), port)
   assert 1 not in {shard for shard, _ in _counts(replay.batches(30))}
   adder = transition_oracle.make_adder(
       replay.servers[1].localhost_client(), _SCRIPT, n_step=1)
