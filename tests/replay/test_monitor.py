@@ -167,7 +167,7 @@ def test_waiting_for_a_server_has_a_limit():
   port = portpicker.pick_unused_port()
   with pytest.raises(waiting.NoAnswerError) as error:
     monitor_lib.wait_until_it_answers(
-        f'localhost:{port}', threading.Event(), waiting.Patience(1.5))
+        f'localhost:{port}', threading.Event(), waiting.Patience(2.0))
   assert str(error.value) == (
       f'replay at localhost:{port} has not answered for 2 s')
 
