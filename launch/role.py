@@ -10,7 +10,16 @@ import re
 import signal
 import sys
 import threading
-from typing import Any, Callable, List, NamedTuple, NoReturn, Sequence, Tuple
+from typing import (
+  Any,
+  Callable,
+  List,
+  NamedTuple,
+  NoReturn,
+  Optional,
+  Sequence,
+  Tuple,
+)
 
 from absl import flags
 from absl import logging
@@ -23,7 +32,7 @@ from apex_tf import role_process
 from apex_tf import supervisor
 from apex_tf import validation
 from apex_tf import waiting
-from apex_tf.monitoring import health as monitoring_health
+from apex_tf.monitoring import health as health_lib
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
 from launch import command_line
@@ -60,8 +69,6 @@ flags.DEFINE_string(
 flags.DEFINE_float(
     'wait_minutes', 10.0, 'How long to wait for a server that does not answer, '
     'before this role ends with exit code 1.', lower_bound=0.0)
-
-
 flags.DEFINE_integer(
     'health_port', 0, 'TCP port that answers GET /healthz and /readyz; 0 is '
     'none.', lower_bound=0, upper_bound=2**16 - 1)
@@ -150,46 +157,22 @@ def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
   """
   config = FLAGS.config
   try:
-    if not FLAGS.workdir:
-      raise ValueError('workdir is not given, but must be the path of a '
-                       'directory (--workdir=DIR)')
     role, work = prepare(config)
     validation.validate(config)
     _use_environment(config, role)
-    directory = run_directory.open_for_role(FLAGS.workdir)
-    if directory.holds_run:
-      resuming.check_same(config, directory, FLAGS.workdir,
-                          'another --workdir be given')
-    if role == metric_table.LEARNER:  # The others only write beside it.
-      directory.write_config(config)
+    directory = _open_directory(config, role)
+    health = _serve_health(role)
   except ValueError as mistake:
     command_line.refuse(str(mistake))
-  except OSError as mistake:
-    command_line.refuse(f'workdir is {FLAGS.workdir!r}, but must be a '
-                        f'directory that can be written to ({mistake})')
-  try:
-    health = (monitoring_health.HealthServer(FLAGS.health_port, role)
-              if FLAGS.health_port else None)
-  except OSError as mistake:
-    command_line.refuse(str(error(
-        'health_port', FLAGS.health_port, f'a free port ({mistake.strerror})')))
-  stop = threading.Event()
-  process = Process(
-      directory, stop, waiting.Patience(60 * FLAGS.wait_minutes),
-      health.set_ready if health is not None else lambda: None)
+  process = Process(directory, threading.Event(),
+                    waiting.Patience(60 * FLAGS.wait_minutes),
+                    health.set_ready if health is not None else lambda: None)
   for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: stop.set())
+    signal.signal(number, lambda *_: process.stop.set())
   logging.set_verbosity(logging.INFO)
-
   role_process.run(
-      role, directory, lambda: work(process), stop, _end)
+      role, directory, lambda: work(process), process.stop, _end)
   raise AssertionError('the process has ended')
-
-
-def _end(exit_code: int) -> None:
-  """As `role_process.end`; to be told to stop is no failure here."""
-  role_process.end(0 if exit_code == supervisor.TOLD_TO_STOP else
-                   min(exit_code, 1))
 
 
 def _use_environment(config: config_lib.Config, role: str) -> None:
@@ -200,3 +183,48 @@ def _use_environment(config: config_lib.Config, role: str) -> None:
   os.environ.update(missing)
   if missing and 'tensorflow' in sys.modules:  # A preset has imported it.
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _open_directory(config: config_lib.Config,
+                    role: str) -> run_directory.RunDirectory:
+  """Makes the directory ready.
+
+  Raises:
+    ValueError: names `workdir`, or the field in which the run that is there
+      differs.
+  """
+  if not FLAGS.workdir:
+    raise ValueError('workdir is not given, but must be the path of a '
+                     'directory (--workdir=DIR)')
+  try:
+    directory = run_directory.open_for_role(FLAGS.workdir)
+    if directory.holds_run:
+      resuming.check_same(config, directory, FLAGS.workdir,
+                          'another --workdir be given')
+    if role == metric_table.LEARNER:  # The others only write beside it.
+      directory.write_config(config)
+  except OSError as mistake:
+    raise error('workdir', FLAGS.workdir, 'a directory that can be written to '
+                f'({mistake})') from mistake
+  return directory
+
+
+def _serve_health(role: str) -> Optional[health_lib.HealthServer]:
+  """Starts to answer on `--health_port`, if there is one.
+
+  Raises:
+    ValueError: it is taken.
+  """
+  if not FLAGS.health_port:
+    return None
+  try:
+    return health_lib.HealthServer(FLAGS.health_port, role)
+  except OSError as mistake:
+    raise error('health_port', FLAGS.health_port,
+                f'a free port ({mistake.strerror})') from mistake
+
+
+def _end(exit_code: int) -> None:
+  """As `role_process.end`; to be told to stop is no failure here."""
+  role_process.end(0 if exit_code == supervisor.TOLD_TO_STOP else
+                   min(exit_code, 1))
