@@ -197,10 +197,11 @@ def _open_directory(config: config_lib.Config,
     raise ValueError('workdir is not given, but must be the path of a '
                      'directory (--workdir=DIR)')
   try:
-    directory = run_directory.open_for_role(FLAGS.workdir)
+    directory = run_directory.RunDirectory(FLAGS.workdir)
     if directory.holds_run:
       resuming.check_same(config, directory, FLAGS.workdir,
                           'another --workdir be given')
+    directory = run_directory.open_for_role(FLAGS.workdir)
     if role == metric_table.LEARNER:  # The others only write beside it.
       directory.write_config(config)
   except OSError as mistake:
