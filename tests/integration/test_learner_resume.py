@@ -111,9 +111,10 @@ class _Learner:
 
   def __init__(self, serve, directory, width=16):
     self._config = _config(width)
+    self._config.replay.samples_per_insert = 0.0  # Nobody inserts.
     self._builder = builder_lib.Builder(self._config)
     self._server = serve([*tables_lib.make_tables(
-        self._config.replay, self._builder.spec, limit_ratio=False),
+        self._config.replay, self._builder.spec),
                           learner_lease.make_table()])
     self.address = f'localhost:{self._server.port}'
     self._directory = directory
@@ -151,8 +152,10 @@ class _Fixed:
   def __init__(self, policy):
     self._policy = policy
 
-  def get_variables(self, unused_names):
-    return [np.int64(0), [v.numpy() for v in self._policy.variables]]
+  def get_variables(self, names):
+    values = {'learner_step': np.int64(0),
+              'policy': [v.numpy() for v in self._policy.variables]}
+    return [values[name] for name in names]
 
 
 @pytest.fixture
