@@ -131,12 +131,12 @@ class Builder:
         for shard, address in enumerate(replay_addresses)]
     if len(fetchers) == 1:
       return fetchers[0]
-    clients = [reverb.Client(address) for address in replay_addresses]
     min_size = self.config.replay.of_shard().min_size
+    looks = [
+        functools.partial(shards_lib.look_at, reverb.Client(address), min_size)
+        for address in replay_addresses]
     return shards_lib.BatchUnion(
-        fetchers,
-        lambda shard: shards_lib.can_be_sampled(clients[shard], min_size),
-        self.config.replay.importance_exponent)
+        fetchers, looks, self.config.replay.importance_exponent)
 
   def make_priority_writer(
       self, client: reverb.Client) -> priorities_lib.PriorityWriter:

@@ -276,6 +276,10 @@ class Config:
       raise settings.error(
           'replay.shards', replay.shards,
           f'a divisor of learner.batch_size, {learner.batch_size}')
+    if replay.shards > self.actor.num_actors:
+      raise settings.error(
+          'replay.shards', replay.shards, 'at most actor.num_actors, '
+          f'{self.actor.num_actors}: each actor writes to one')
     shard = replay.of_shard()
     if 0 < shard.samples_per_insert and shard.samples_per_insert_tolerance * (
         shard.min_size) < max(1.0, 1.0 / shard.samples_per_insert):

@@ -26,23 +26,22 @@ class Holder(NamedTuple):
 
   Attributes:
     owner: what sees to it that only one of its processes is there at a time, a
-      supervisor; so the next one need not wait for the lease of the last.
+      supervisor, or the process itself; so the next process of a supervisor
+      need not wait for the lease of the last. Also says where that is.
     incarnation: tells the processes of an owner apart.
   """
   owner: str
   incarnation: str
 
-  def __str__(self) -> str:
-    return self.owner
-
 
 def this_process() -> Holder:
   """A new incarnation, of the supervisor of this process if it has one."""
-  host = socket.gethostname()
-  supervised = role_records.RESTARTS_VARIABLE in os.environ
-  owner = (f'{host}, supervisor {os.getppid()}' if supervised else
-           f'{host}, process {os.getpid()}')
-  return Holder(owner, uuid.uuid4().hex)
+  host, incarnation = socket.gethostname(), uuid.uuid4().hex
+  if role_records.RESTARTS_VARIABLE in os.environ:
+    return Holder(f'{host}, supervisor {os.getppid()}', incarnation)
+  # Containers may have one name, and all of their processes the number 1.
+  return Holder(f'{host}, process {os.getpid()} ({incarnation[:8]})',
+                incarnation)
 
 
 class _Lease(NamedTuple):
@@ -78,3 +77,10 @@ class Leases:
         return lease.holder
       self._leases[place] = _Lease(holder, now)
       return None
+
+  def give_back(self, place: str, holder: Holder) -> None:
+    """Frees a place at once, if this holder has it."""
+    with self._lock:
+      lease = self._leases.get(place)
+      if lease is not None and lease.holder == holder:
+        del self._leases[place]

@@ -14,6 +14,8 @@ from absl import flags
 from apex_tf import config as config_lib
 from apex_tf import validation
 from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import run_directory
+from apex_tf.replay import checkpoint_size
 from apex_tf.replay import footprint
 from launch import command_line
 from launch import role
@@ -29,20 +31,24 @@ flags.DEFINE_integer(
 def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   """The shard's name and its work."""
   port = role.port()
-  # A server has the memory of its own machine.
-  footprint.check(
-      dataclasses.replace(config, replay=config.replay.of_shard()),
-      validation.validate(config))
+  spec = validation.validate(config)
+  # A server has the memory and the disk of its own machine.
+  alone = dataclasses.replace(config, replay=config.replay.of_shard())
+  footprint.check(alone, spec)
   count = config.replay.shards
   shard = 0 if count == 1 and FLAGS.shard is None else role.index(
       'shard', ('JOB_COMPLETION_INDEX', 'SLURM_PROCID'), count)
+
+  name = metric_table.replay_roles(count)[shard]
+  checkpoint_size.check(alone, spec, [run_directory.RunDirectory(
+      FLAGS.workdir or '').replay_checkpoints_directory(name)], True)
 
   def work(process: role.Process) -> Any:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
     return roles.run_replay(config, process.directory, shard,
                             f'localhost:{port}', process.stop, process.ready)
 
-  return metric_table.replay_roles(count)[shard], work
+  return name, work
 
 
 def main(argv: Sequence[str]) -> Any:

@@ -198,6 +198,10 @@ def _open_directory(config: config_lib.Config,
                      'directory (--workdir=DIR)')
   try:
     directory = run_directory.RunDirectory(FLAGS.workdir)
+    same = directory.read_roles().get(role)
+    if same is not None and same.alive():
+      raise error('workdir', FLAGS.workdir, f'a directory that {role} of '
+                  f'process {same.pid} does not use')
     if directory.holds_run:
       resuming.check_same(config, directory, FLAGS.workdir,
                           'another --workdir be given')

@@ -191,6 +191,8 @@ def test_another_type_within_a_tuple(value):
     ({'replay.min_size': 39, 'replay.samples_per_insert': 0.25,
       'replay.samples_per_insert_tolerance': 0.1},
      'replay.samples_per_insert_tolerance is 0.1, but must be large enough'),
+    ({'replay.shards': 4, 'actor.num_actors': 3},
+     'replay.shards is 4, but must be at most actor.num_actors, 3: each'),
     ({'replay.shards': 3, 'learner.batch_size': 512},
      'replay.shards is 3, but must be a divisor of learner.batch_size, 512'),
     # Of each of two shards, 9 and the 10 of above.

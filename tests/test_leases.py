@@ -49,7 +49,18 @@ def test_a_supervisor_sees_to_it_itself(clock):
 def test_processes_and_their_owners(monkeypatch):
   monkeypatch.delenv(role_records.RESTARTS_VARIABLE, raising=False)
   first, second = leases.this_process(), leases.this_process()
-  assert first.owner == second.owner != ''
+  assert first.owner != second.owner
   assert first.incarnation != second.incarnation
   monkeypatch.setenv(role_records.RESTARTS_VARIABLE, '0')
-  assert leases.this_process().owner != first.owner
+  third, fourth = leases.this_process(), leases.this_process()
+  assert third.owner == fourth.owner != first.owner
+  assert third.incarnation != fourth.incarnation
+
+
+def test_a_place_that_is_given_back_is_free(clock):
+  places = leases.Leases(clock)
+  assert places.take('actor_0', _FIRST) is None
+  places.give_back('actor_0', _SECOND)  # It is not its.
+  assert places.take('actor_0', _SECOND) == _FIRST
+  places.give_back('actor_0', _FIRST)
+  assert places.take('actor_0', _SECOND) is None

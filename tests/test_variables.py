@@ -155,14 +155,25 @@ def test_a_version_that_is_there_is_not_sent_again():
   time.sleep(0.05)
   for _ in range(3):
     client.update()
-  assert asked == 3 * [[variables_lib.LEARNER_STEP]]
+  assert asked == 3 * [[variables_lib.VERSION]]
   assert client.age_seconds < before + 0.05  # It is known to be the newest.
   _assign(learned, 7.0)
   publisher.publish(6)
   client.update()
-  assert asked[3:] == [[variables_lib.LEARNER_STEP],
-                       [variables_lib.LEARNER_STEP, variables_lib.POLICY]]
+  assert asked[3:] == [[variables_lib.VERSION], [
+      variables_lib.VERSION, variables_lib.LEARNER_STEP, variables_lib.POLICY]]
   assert client.learner_step == 6 and _values(used) == {7.0}
+
+
+def test_the_same_step_of_another_learner_is_another_version():
+  _, publisher, source, used, client = _make(1, asynchronous=False)
+  publisher.publish(5)
+  client.update()
+  again = variables_lib.VariablePublisher(_make_variables(9.0))
+  again.publish(5)
+  source.get_variables = again.get_variables
+  client.update()
+  assert client.learner_step == 5 and _values(used) == {9.0}
 
 
 def test_a_cache_asks_once_for_all():

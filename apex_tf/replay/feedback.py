@@ -55,6 +55,8 @@ class Feedback:
     keys, owner = batch.key.numpy(), batch.shard.numpy()
     for index, shard in enumerate(self._shards):
       mine = owner == index
+      if not mine.any():
+        continue
       shard.priority_writer.update(keys[mine], priorities[mine], learner_step)
       if shard.evictor is not None:
         shard.evictor.observe(

@@ -7,9 +7,10 @@ renewed. Clocks of different machines are not compared: who wants a lease that
 another has looks whether it is renewed meanwhile.
 """
 
+from concurrent import futures
 import threading
 import time
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, TypeVar
 
 from absl import logging
 import numpy as np
@@ -23,6 +24,12 @@ from apex_tf.replay import layout
 TABLE = 'learner'
 
 RENEWAL_SECONDS = 2.0
+# For one call of a server.
+_CALL_SECONDS = 5.0
+# A look that took so long says nothing of how old a lease is.
+_SLOW_SECONDS = 1.0
+
+_T = TypeVar('_T')
 
 
 class _Renewal(NamedTuple):
@@ -61,34 +68,36 @@ class LearnerLease:
       waiting.NoAnswerError: nobody answers, or not a replay server.
       leases.RefusedError: another learner has it, and renews it.
     """
-    address = self.address
-    wait = waiting.Wait(f'replay at {address}', patience)
+    wait = waiting.Wait(f'replay at {self.address}', patience)
     seen: Optional[_Renewal] = None
     seen_at = 0.0
     while not stop.is_set():
+      start = time.monotonic()
       try:
         found = self._read()
         if found is None or found.holder.owner == self._holder.owner or (
-            found == seen and
-            time.monotonic() - seen_at > leases.LEASE_SECONDS):
+            found == seen and start - seen_at > leases.LEASE_SECONDS):
           self._write()
           return True
       except NotImplementedError as error:
         raise waiting.NoAnswerError(
-            f'{address} answers, but not as a replay server does: is it the '
-            'right port?') from error
+            f'{self.address} answers, but not as a replay server does: is it '
+            'the right port?') from error
       except (reverb.DeadlineExceededError, RuntimeError) as error:
         wait.note(error)
+        seen = None  # It may have been renewed and not been seen to be.
         stop.wait(0.5)
         continue
       if seen is None:
         logging.warning('Replay at %s is held by the learner of %s: waiting '
-                        'whether that is there.', address, found.holder)
+                        'whether that is there.', self.address,
+                        found.holder.owner)
       elif found != seen:
         raise leases.RefusedError(
-            f'the replay at {address} has a learner, which is at work: '
-            f'{found.holder}')
-      if found != seen:
+            f'the replay at {self.address} has a learner, which is at work: '
+            f'{found.holder.owner}')
+      # A server that is slow, writing a checkpoint, takes no renewals either.
+      if found != seen or time.monotonic() - start > _SLOW_SECONDS:
         seen, seen_at = found, time.monotonic()
       stop.wait(RENEWAL_SECONDS / 2)
     return False
@@ -105,8 +114,18 @@ class LearnerLease:
     if found is not None and found.holder != self._holder:
       raise leases.RefusedError(
           f'the replay at {self.address} has another learner by now: '
-          f'{found.holder}')
+          f'{found.holder.owner}')
     self._write()
+
+  def give_back(self) -> None:
+    """Ends the lease at once, if this learner has it and the server answers."""
+    try:
+      found = self._read()
+      if found is not None and found.holder == self._holder:
+        _within(_CALL_SECONDS, lambda: self._client.reset(TABLE))
+    except (reverb.DeadlineExceededError, RuntimeError) as error:
+      logging.info('The replay at %s is not given back: %s', self.address,
+                   error)
 
   def table_info(self) -> reverb_types.TableInfo:
     """The server's table of transitions."""
@@ -114,9 +133,11 @@ class LearnerLease:
 
   def _read(self) -> Optional[_Renewal]:
     """The newest renewal, or None of a server that nobody has leased."""
-    if not self._client.server_info(timeout=1)[TABLE].current_size:
+    if not self._client.server_info(timeout=5)[TABLE].current_size:
       return None
-    step, = next(iter(self._client.sample(TABLE, 1)))
+    # It waits for an item, should there be none any more.
+    (step,), = _within(_CALL_SECONDS,
+                       lambda: list(self._client.sample(TABLE, 1)))
     owner, incarnation, count = step.data
     return _Renewal(
         leases.Holder(owner.tobytes().decode(), incarnation.tobytes().decode()),
@@ -124,6 +145,28 @@ class LearnerLease:
 
   def _write(self) -> None:
     self._count += 1
-    self._client.insert(
-        [*(np.frombuffer(text.encode(), np.uint8) for text in self._holder),
-         np.int64(self._count)], {TABLE: 1.0})
+    data = [*(np.frombuffer(text.encode(), np.uint8) for text in self._holder),
+            np.int64(self._count)]
+    _within(_CALL_SECONDS, lambda: self._client.insert(data, {TABLE: 1.0}))
+
+
+def _within(seconds: float, call: Callable[[], _T]) -> _T:
+  """What a call returns that knows no time limit of its own.
+
+  Raises:
+    RuntimeError: it has not returned in time.
+    Exception: that of the call.
+  """
+  done: 'futures.Future[_T]' = futures.Future()
+
+  def run() -> None:
+    try:
+      done.set_result(call())
+    except BaseException as error:  # pylint: disable=broad-except
+      done.set_exception(error)
+
+  threading.Thread(target=run, daemon=True).start()
+  try:
+    return done.result(seconds)
+  except futures.TimeoutError as error:
+    raise RuntimeError(f'no answer within {seconds:g} s') from error

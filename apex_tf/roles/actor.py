@@ -50,15 +50,16 @@ def run_actor(config: config_lib.Config,
   role = f'actor_{index}'
   builder = builder_lib.Builder(config)
   learner = learner_client.connect(learner_address)
-  holder = leases.this_process()
-  if not learner_client.join(learner, role, holder, config, stop, patience):
+  membership = learner_client.Membership(learner, role)
+  if not membership.join(config, stop, patience):
     return
   environment = builder.make_environment(index)
   policy = builder.make_behavior_policy(index)
   variable_client = builder.make_variable_client(
       learner if variables_address == learner_address else
       learner_client.connect(variables_address), policy)
-  if not variable_client.update_and_wait(stop):
+  if not variable_client.update_and_wait(stop, waiting.Wait(
+      f'variables at {variables_address}', patience)):
     return
   if not replay_monitor.wait_until_it_answers(replay_address, stop, patience):
     return
@@ -68,7 +69,7 @@ def run_actor(config: config_lib.Config,
   loop = environment_loop.EnvironmentLoop(
       environment, actor, config.environment.reward_clip)
   monitor = actor_monitor.ActorMonitor(
-      loop, adder, policy, variable_client, holder)
+      loop, adder, policy, variable_client, membership.holder)
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(role), role)
 
@@ -77,21 +78,20 @@ def run_actor(config: config_lib.Config,
 
   def report() -> None:
     try:
-      phase = learner.report_actor(index, monitor.report())
+      phase = membership.check(
+          learner.report_actor(index, monitor.report()))
       silence.note_answer()
     except Exception as error:  # pylint: disable=broad-except
       try:
+        if isinstance(error, leases.RefusedError):
+          raise
         silence.note(error)  # It acts on, but not for ever.
-      except waiting.NoAnswerError as too_long:
-        failure.append(too_long)
+      except (leases.RefusedError, waiting.NoAnswerError) as reason:
+        failure.append(reason)
         run_over.set()
       return
     # Until its last step is saved, a learner that dies has to learn on.
     if phase in (status_lib.FINAL_EVALUATION, status_lib.DONE):
-      run_over.set()
-    if phase == status_lib.TAKEN:
-      failure.append(leases.RefusedError(
-          f'another process is {role} by now'))
       run_over.set()
 
   def watch() -> None:
@@ -119,3 +119,4 @@ def run_actor(config: config_lib.Config,
   environment.close()
   if failure:
     raise failure[0]
+  membership.leave()

@@ -83,8 +83,8 @@ def run_evaluator(config: config_lib.Config,
   """
   builder = builder_lib.Builder(config)
   learner = learner_client.connect(learner_address)
-  if not learner_client.join(learner, ROLE, leases.this_process(), config, stop,
-                             patience):
+  membership = learner_client.Membership(learner, ROLE)
+  if not membership.join(config, stop, patience):
     return
   parts = builder.make_evaluator(learner)
   logger = metrics_lib.MetricsLogger(
@@ -96,6 +96,8 @@ def run_evaluator(config: config_lib.Config,
     while not stop.is_set():
       try:
         return call()
+      except leases.RefusedError:
+        raise
       except Exception as error:  # pylint: disable=broad-except
         logging.warning('The learner does not answer: %s', error)
         wait.note(error)
@@ -103,11 +105,13 @@ def run_evaluator(config: config_lib.Config,
     return None
 
   def learning() -> bool:
-    return not stop.is_set() and ask(learner.get_phase) == status_lib.LEARNING
+    return not stop.is_set() and (
+        ask(membership.get_phase) == status_lib.LEARNING)
 
   def fetch() -> Optional[Dict[str, float]]:
     """Fetches the newest version; the run's counts then, or None."""
-    if not parts.variable_client.update_and_wait(stop):
+    if not parts.variable_client.update_and_wait(stop, waiting.Wait(
+        f'variables at {learner_address}', patience)):
       return None
     return ask(learner.get_counts)
 
@@ -131,7 +135,7 @@ def run_evaluator(config: config_lib.Config,
   ready()
   next_time = time.monotonic()
   while not stop.is_set():
-    phase = ask(learner.get_phase)
+    phase = ask(membership.get_phase)
     if phase == status_lib.FINAL_EVALUATION:
       # Perhaps not for the first time: a learner that died before the run was
       # over has to be told again when it is back.
@@ -151,3 +155,4 @@ def run_evaluator(config: config_lib.Config,
     stop.wait(0.2)
   logger.close()
   parts.environment.close()
+  membership.leave()

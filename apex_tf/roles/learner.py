@@ -1,10 +1,10 @@
 """The learner process: learning, and whatever it offers to the others."""
 
 import contextlib
-import functools
+import math
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from absl import logging
 import courier
@@ -27,6 +27,7 @@ from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import stalls as stalls_lib
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import status_reporter
+from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import learner_lease
 from apex_tf.replay import monitor as monitor_lib
 from apex_tf.replay import tables
@@ -37,6 +38,8 @@ _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
 _FINAL_EVALUATION_GRACE_SECONDS = 30.0
 # Between two attempts to write what a run leaves on a disk that is full.
 _RETRY_SECONDS = 2.0
+# Since the first shard of replay is there, the others are given to answer.
+_SHARDS_SECONDS = 60.0
 _ENDLESS = waiting.Patience()
 
 
@@ -79,8 +82,7 @@ class _LearnerProcess:
     self._failure: Optional[Exception] = None
     self._feedback = builder.make_feedback(clients)
     self._learner = builder.make_learner(
-        builder.make_batches(replay_addresses, self._learning_over),
-        self._feedback)
+        self._batches(builder, replay_addresses), self._feedback)
     self._checkpointer = learner_checkpoint.LearnerCheckpointer(
         directory.learner_checkpoints_directory, self._learner,
         self._coordinator,
@@ -95,6 +97,12 @@ class _LearnerProcess:
         holds_end=True)
     self._tasks: List[background.PeriodicTask] = []
     self._server: Optional[courier.Server] = None
+
+  def _batches(self, builder: builder_lib.Builder,
+               replay_addresses: Sequence[str]
+              ) -> Iterator[dataset_lib.Batch]:
+    """Batches; nothing is sampled before the first is asked for."""
+    yield from builder.make_batches(replay_addresses, self._learning_over)
 
   def restore(self) -> None:
     """Goes on from the newest checkpoint, if there is one.
@@ -228,22 +236,48 @@ class _LearnerProcess:
       self._server.Stop()
 
   def _take_replay(self) -> None:
-    """Waits for every shard, and makes sure that it is this learner's."""
-    for lease in self._replay_leases:
-      if lease.take(self._learning_over, self._patience):
-        different = tables.difference(lease.table_info(), self._table)
-        if different:
-          raise leases_lib.RefusedError(
-              f'the replay at {lease.address} is of another configuration: '
-              f'{different}')
-        self._tasks.append(background.PeriodicTask(
-            functools.partial(self._renew, lease),
-            learner_lease.RENEWAL_SECONDS, 'replay_lease'))
+    """Waits until the shards are this learner's, for a minute from the first.
 
-  def _renew(self, lease: learner_lease.LearnerLease) -> None:
+    Raises:
+      NoAnswerError: none of them answers.
+    """
+    taken = []
+    for lease in self._replay_leases:
+      taken.append(threading.Event())
+      threading.Thread(target=self._hold_replay, args=(lease, taken[-1]),
+                       name='replay_lease', daemon=True).start()
+    addresses = ', '.join(lease.address for lease in self._replay_leases)
+    wait = waiting.Wait(f'replay at {addresses}', self._patience)
+    start, until = time.monotonic(), math.inf
+    while not all(event.is_set() for event in taken):
+      if self._learning_over.wait(0.1) or time.monotonic() > until:
+        return
+      if any(event.is_set() for event in taken):
+        until = min(until, time.monotonic() + _SHARDS_SECONDS)
+      elif time.monotonic() - start > 1.0:
+        wait.note('')
+
+  def _hold_replay(self, lease: learner_lease.LearnerLease,
+                   taken: threading.Event) -> None:
+    """Takes a shard when it is there, and keeps it; in a thread of its own."""
     try:
-      lease.renew()
-    except leases_lib.RefusedError as error:
+      # However long it takes: the others may do without it.
+      if not lease.take(self._learning_over, waiting.Patience()):
+        return
+      different = tables.difference(lease.table_info(), self._table)
+      if different:
+        raise leases_lib.RefusedError(f'the replay at {lease.address} is of '
+                                      f'another configuration: {different}')
+      taken.set()
+      while not self._learning_over.wait(learner_lease.RENEWAL_SECONDS):
+        try:
+          lease.renew()
+        except (reverb.DeadlineExceededError, RuntimeError) as error:
+          logging.log_first_n(
+              logging.WARNING, 'The replay at %s is not renewed: %s', 3,
+              lease.address, error)
+      lease.give_back()
+    except Exception as error:  # pylint: disable=broad-except
       self._failure = error
       self._learning_over.set()
 

@@ -76,9 +76,19 @@ class LearnerService(core.VariableSource):
     """See `Coordinator.get_counts`."""
     return self._coordinator.get_counts()
 
-  def get_phase(self) -> str:
-    """See `Coordinator.get_phase`; for the evaluator."""
-    self._heard('evaluator')
+  def leave(self, role: str, owner: str, incarnation: str) -> None:
+    """Gives back what `join` gave; for who ends as it should."""
+    self._leases.give_back(role, leases_lib.Holder(owner, incarnation))
+
+  def get_phase(self, role: str, owner: str, incarnation: str) -> str:
+    """See `Coordinator.get_phase`; `TAKEN` where another has that role.
+
+    For those who report nothing else; arguments as of `join`.
+    """
+    if self._leases.take(role, leases_lib.Holder(
+        owner, incarnation)) is not None:
+      return status_lib.TAKEN
+    self._heard(role)
     return self._coordinator.get_phase()
 
   def report_actor(self, index: int, report: Any) -> str:
@@ -98,6 +108,6 @@ class LearnerService(core.VariableSource):
     """The evaluator finished no episode in its time: the run ends without."""
     self._coordinator.finish()
 
-  METHODS = ('join', 'get_variables', 'get_and_keep_variables', 'get_counts',
-             'get_phase', 'report_actor', 'report_evaluation',
+  METHODS = ('join', 'leave', 'get_variables', 'get_and_keep_variables',
+             'get_counts', 'get_phase', 'report_actor', 'report_evaluation',
              'give_up_final_evaluation')

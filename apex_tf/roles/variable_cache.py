@@ -12,6 +12,7 @@ from apex_tf import ports
 from apex_tf import variables as variables_lib
 from apex_tf import waiting
 from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
 
 # Between two questions for a newer version.
@@ -25,7 +26,7 @@ def run_variable_cache(config: config_lib.Config,
                        stop: threading.Event,
                        patience: waiting.Patience = _ENDLESS,
                        ready: Callable[[], None] = lambda: None) -> None:
-  """Serves the learner's variables until `stop` is set.
+  """Serves the learner's variables until the run is over.
 
   Args:
     config: of the run.
@@ -33,7 +34,7 @@ def run_variable_cache(config: config_lib.Config,
     index: of this cache.
     learner_address: `host:port` of the `LearnerService`.
     address: `host:port` on which actors reach it, as a variable source.
-    stop: ends the process.
+    stop: ends the process early.
     patience: with a learner that does not answer, at the start and later on.
     ready: called once it has variables, and again and again.
 
@@ -43,8 +44,8 @@ def run_variable_cache(config: config_lib.Config,
   """
   del directory
   learner = learner_client.connect(learner_address)
-  if not learner_client.join(learner, f'variable_cache_{index}',
-                             leases.this_process(), config, stop, patience):
+  membership = learner_client.Membership(learner, f'variable_cache_{index}')
+  if not membership.join(config, stop, patience):
     return
   cache = variables_lib.VariableCache(learner)
   port = int(address.rsplit(':', 1)[1])
@@ -55,13 +56,18 @@ def run_variable_cache(config: config_lib.Config,
   logging.info('Variables are served at %s.', address)
   silence = waiting.Wait(f'learner at {learner_address}', patience)
   try:
-    while not stop.is_set():
+    phase = ''
+    while not stop.is_set() and phase != status_lib.DONE:
       try:
+        phase = membership.get_phase()
         cache.refresh()
         ready()
         silence.note_answer()
+      except leases.RefusedError:
+        raise
       except Exception as error:  # pylint: disable=broad-except
         silence.note(error)
       stop.wait(_REFRESH_SECONDS)
+    membership.leave()
   finally:
     server.Stop()

@@ -152,8 +152,8 @@ def test_cables_are_pulled(tmp_path, network, cut_seconds, target):
     run.say('a new host is actor 1, and contributes after '
             f'{time.monotonic() - start:.1f} s')
 
-    before = cluster.status()
     assert learner.terminate() == 0, learner.output
+    before = cluster.status()
     run.say('the learner is told to stop')
     again = run.start_learner(*(
         [f'--config.run.target_return={target}'] if target else

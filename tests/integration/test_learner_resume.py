@@ -153,7 +153,7 @@ class _Fixed:
     self._policy = policy
 
   def get_variables(self, names):
-    values = {'learner_step': np.int64(0),
+    values = {'learner_step': np.int64(0), 'version': 'only',
               'policy': [v.numpy() for v in self._policy.variables]}
     return [values[name] for name in names]
 

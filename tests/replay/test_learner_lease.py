@@ -67,6 +67,18 @@ def test_the_next_process_of_a_supervisor_does_not_wait(address):
   assert time.monotonic() - start < leases.LEASE_SECONDS / 2
 
 
+def test_a_lease_that_is_given_back_is_free(address):
+  first = learner_lease.LearnerLease(address, _FIRST)
+  second = learner_lease.LearnerLease(address, _SECOND)
+  assert _take(first)
+  second.give_back()  # It is not its.
+  first.renew()
+  first.give_back()
+  start = time.monotonic()
+  assert _take(second)
+  assert time.monotonic() - start < leases.LEASE_SECONDS / 2
+
+
 def test_a_server_that_has_lost_it_is_leased_again(address):
   first = learner_lease.LearnerLease(address, _FIRST)
   assert _take(first)

@@ -85,7 +85,8 @@ class _Replay:
                 f'localhost:{server.port}', learner, beta, _SPEC.actions,
                 shard), self.stop)
          for shard, server in enumerate(self.servers)],
-        lambda shard: shards.can_be_sampled(clients[shard], _MIN_SIZE), beta)
+        [lambda client=client: shards.look_at(client, _MIN_SIZE)
+         for client in clients], beta)
 
   def batches(self, count):
     """As arrays."""

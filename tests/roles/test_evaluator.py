@@ -41,7 +41,8 @@ def _evaluator(config, directory, publisher, get_coordinator,
   """The role in a thread that ends with the block, against this learner."""
   server = courier.Server()
   server.Bind('join', lambda *_: {'refused': '', 'held_by': ''})
-  server.Bind('get_phase', lambda: get_coordinator().get_phase())
+  server.Bind('leave', lambda *_: None)
+  server.Bind('get_phase', lambda *_: get_coordinator().get_phase())
   server.Bind('get_counts', lambda: get_coordinator().get_counts())
   server.Bind('get_and_keep_variables', publisher.get_and_keep_variables)
   server.Bind('report_evaluation', report_evaluation)
