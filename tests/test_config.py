@@ -113,9 +113,10 @@ def test_minimum(path, bound, default):
 def test_maximum(path, bound, default):
   outside = _shift(bound, default, +1)
   number = outside[-1] if isinstance(outside, tuple) else outside
-  assert _refusal(path, outside) == (
-      f'{path} is {number!r}, but must be at most {bound}')
-  assert f'{path} is' not in _refusal(path, _typed(bound, default))
+  refused = f'but must be at most {bound}'
+  assert _refusal(path, outside) == f'{path} is {number!r}, {refused}'
+  # Other fields may allow less.
+  assert not _refusal(path, _typed(bound, default)).endswith(refused)
 
 
 @pytest.mark.parametrize('path, bound, default', _bounds('above'))

@@ -157,7 +157,7 @@ def _within(seconds: float, call: Callable[[], _T]) -> _T:
     RuntimeError: it has not returned in time.
     Exception: that of the call.
   """
-  done: 'futures.Future[_T]' = futures.Future()
+  done: futures.Future[_T] = futures.Future()
 
   def run() -> None:
     try:

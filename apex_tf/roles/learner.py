@@ -4,7 +4,7 @@ import contextlib
 import math
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 from absl import logging
 import courier

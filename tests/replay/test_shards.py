@@ -13,8 +13,10 @@ import reverb
 import tensorflow as tf
 
 from apex_tf import config as config_lib
+from apex_tf import waiting
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import feedback as feedback_lib
+from apex_tf.replay import monitor
 from apex_tf.replay import priorities as priorities_lib
 from apex_tf.replay import shards
 from apex_tf.replay import tables
@@ -29,11 +31,12 @@ _BATCH_SIZE = 24
 _MIN_SIZE = 4
 
 
-def _make_server(priorities, port=None):
+def _make_server(priorities, port=None, **replay):
   """A shard whose items have these priorities, and their index for action."""
   server = reverb.Server(tables.make_tables(
       config_lib.ReplayConfig(capacity=100, min_size=_MIN_SIZE,
-                              priority_exponent=_ALPHA), _SPEC), port=port)
+                              priority_exponent=_ALPHA, **replay), _SPEC),
+                         port=port)
   adder = transition_oracle.make_adder(
       server.localhost_client(), _SCRIPT, n_step=1)
   transition_oracle.add_known_priorities(adder, priorities)
@@ -197,6 +200,9 @@ def test_a_lost_shard_costs_its_items_only(make):
   # It is back, but not yet full enough.
   replay.servers[1] = _Process([1.0] * (_MIN_SIZE - 1), port)
   assert 1 not in {shard for shard, _ in _counts(replay.batches(30))}
+  # This process has not found it yet, and a writer does not wait for that.
+  assert monitor.wait_until_it_answers(
+      f'localhost:{port}', threading.Event(), waiting.Patience(60.0))
   adder = transition_oracle.make_adder(
       replay.servers[1].localhost_client(), _SCRIPT, n_step=1)
   transition_oracle.add_known_priorities(adder, [1.0] * 3)
@@ -206,6 +212,32 @@ def test_a_lost_shard_costs_its_items_only(make):
     assert time.monotonic() < deadline
     time.sleep(0.05)
   assert np.bincount(replay.batches(2)[1].shard).tolist() == [8, 8, 8]
+
+
+def test_a_shard_that_has_lost_its_actors_is_not_waited_for(make, monkeypatch):
+  monkeypatch.setattr(shards, '_STARVED_SECONDS', 3.0)
+
+  def start(priorities):
+    if len(priorities) > _MIN_SIZE:
+      return _make_server(priorities)
+    # Two samples for each insert, and some more.
+    return _make_server(priorities, samples_per_insert=2.0,
+                        samples_per_insert_tolerance=10.0)
+
+  replay = make([1.0] * 10, [1.0] * _MIN_SIZE, start=start)
+  seen = [set(batch.shard.tolist()) for batch in replay.batches(1)]
+  deadline = time.monotonic() + 60
+  while 1 in seen[-1]:
+    seen += [set(batch.shard.tolist()) for batch in replay.batches(1)]
+    assert time.monotonic() < deadline
+  assert {0, 1} in seen and seen[-1] == {0}
+  adder = transition_oracle.make_adder(
+      replay.servers[1].localhost_client(), _SCRIPT, n_step=1)
+  transition_oracle.add_known_priorities(adder, [1.0] * 30)
+  adder.close()
+  while 1 not in replay.batches(1)[0].shard:
+    assert time.monotonic() < deadline
+    time.sleep(0.05)
 
 
 def test_priorities_go_to_their_owner(make):
