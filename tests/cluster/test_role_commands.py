@@ -55,7 +55,7 @@ def test_a_run_in_any_order(make_cluster):
   code, body = _get(ports[4], '/readyz')
   assert code == 200 and body['role'] == 'actor_1' and body['ready'] is True
   # The limit ends all but the servers, which an engine ends.
-  for role in (learning, evaluator, *actors):
+  for role in (learning, evaluator, caches, *actors):
     assert role.wait() == 0, role.output
   summary = cluster.summary()
   assert summary['stop_reason'] == 'max_learner_steps'
@@ -65,7 +65,7 @@ def test_a_run_in_any_order(make_cluster):
   assert set(status.actors) == {'0', '1'}
   assert all(report.items_inserted for report in status.actors.values())
   assert 'final return' in learning.output
-  for role in (*servers, caches):
+  for role in servers:
     assert role.runs()
     assert role.terminate() == 0, role.output
   assert (cluster.path / 'actor_1' / 'tensorboard' / 'actor_1').is_dir()
