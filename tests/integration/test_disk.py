@@ -177,10 +177,11 @@ def test_a_run_that_ends_on_a_full_disk_waits_for_room(disk, launch_there):
                          '--config.run.max_learner_steps=1500')
   program.wait_until(lambda: program.phase() == 'learning')
   disk.fill()
-  learner = learner_client.connect(f'localhost:{port}')
+  onlooker = learner_client.Membership(
+      learner_client.connect(f'localhost:{port}'), 'onlooker')
 
   def is_over():
-    return _asked(learner.get_phase) == status_lib.DONE
+    return _asked(onlooker.get_phase) == status_lib.DONE
 
   program.wait_until(is_over)
   time.sleep(5.0)

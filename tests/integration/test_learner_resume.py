@@ -262,11 +262,12 @@ def test_the_learner_role_waits_for_what_it_leaves(
     return directory.read_status() or status_lib.RunStatus()
 
   wait_for(lambda: read().unsaved)
-  client = learner_client.connect(address)
-  wait_for(lambda: client.get_phase() == status_lib.DONE)
+  onlooker = learner_client.Membership(
+      learner_client.connect(address), 'onlooker')
+  wait_for(lambda: onlooker.get_phase() == status_lib.DONE)
   time.sleep(5.0)
   # The roles know that the run is over, but the launcher does not.
-  assert client.get_phase() == status_lib.DONE and thread.is_alive()
+  assert onlooker.get_phase() == status_lib.DONE and thread.is_alive()
   waiting = read()
   assert (waiting.phase, waiting.unsaved, waiting.stop_reason) == (
       'final evaluation', ['the last checkpoint'], 'max_learner_steps')
