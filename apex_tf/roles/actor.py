@@ -56,8 +56,7 @@ def run_actor(config: config_lib.Config,
   environment = builder.make_environment(index)
   policy = builder.make_behavior_policy(index)
   variable_client = builder.make_variable_client(
-      learner if variables_address == learner_address else
-      learner_client.connect(variables_address), policy)
+      learner_client.variables_at(variables_address), policy)
   if not variable_client.update_and_wait(stop, waiting.Wait(
       f'variables at {variables_address}', patience)):
     return

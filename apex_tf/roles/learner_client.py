@@ -10,6 +10,7 @@ import courier
 from apex_tf import config as config_lib
 from apex_tf import leases
 from apex_tf import ports
+from apex_tf import transfers
 from apex_tf import waiting
 from apex_tf.monitoring import status as status_lib
 
@@ -170,3 +171,10 @@ class Membership:
 def connect(address: str) -> LearnerClient:
   """A client of the `LearnerService` at `host:port`."""
   return LearnerClient(address)
+
+
+def variables_at(address: str) -> transfers.TurnTaker:
+  """The variables of a `LearnerService` or a variable cache at `host:port`."""
+  return transfers.TurnTaker(
+      LearnerClient(address),
+      LearnerClient(address, transfers.TRANSFER_SECONDS))

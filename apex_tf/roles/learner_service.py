@@ -9,6 +9,7 @@ from apex_tf import coordinator as coordinator_lib
 from apex_tf import learner as learner_lib
 from apex_tf import leases as leases_lib
 from apex_tf import settings
+from apex_tf import transfers
 from apex_tf.monitoring import status as status_lib
 
 
@@ -36,6 +37,7 @@ class LearnerService(core.VariableSource):
     self._config = config
     self._heard = heard
     self._leases = leases_lib.Leases()
+    self._turns = transfers.Turns()
 
   def join(self, role: str, owner: str, incarnation: str,
            config: str) -> Dict[str, str]:
@@ -67,6 +69,13 @@ class LearnerService(core.VariableSource):
   def get_variables(self, names: Sequence[str]) -> List[Any]:
     """See `Learner.get_variables`."""
     return self._learner.get_variables(names)
+
+  def begin_transfer(self) -> str:
+    """See `transfers.Turns`; so `end_transfer`."""
+    return self._turns.begin_transfer()
+
+  def end_transfer(self, turn: str) -> None:
+    self._turns.end_transfer(turn)
 
   def get_and_keep_variables(self, names: Sequence[str]) -> List[Any]:
     """See `Learner.get_and_keep_variables`."""
@@ -108,6 +117,7 @@ class LearnerService(core.VariableSource):
     """The evaluator finished no episode in its time: the run ends without."""
     self._coordinator.finish()
 
-  METHODS = ('join', 'leave', 'get_variables', 'get_and_keep_variables',
-             'get_counts', 'get_phase', 'report_actor', 'report_evaluation',
+  METHODS = ('join', 'leave', 'get_variables', 'begin_transfer',
+             'end_transfer', 'get_and_keep_variables', 'get_counts',
+             'get_phase', 'report_actor', 'report_evaluation',
              'give_up_final_evaluation')

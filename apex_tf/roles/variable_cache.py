@@ -9,6 +9,7 @@ import courier
 from apex_tf import config as config_lib
 from apex_tf import leases
 from apex_tf import ports
+from apex_tf import transfers
 from apex_tf import variables as variables_lib
 from apex_tf import waiting
 from apex_tf.monitoring import run_directory
@@ -47,11 +48,15 @@ def run_variable_cache(config: config_lib.Config,
   membership = learner_client.Membership(learner, f'variable_cache_{index}')
   if not membership.join(config, stop, patience):
     return
-  cache = variables_lib.VariableCache(learner)
+  cache = variables_lib.VariableCache(
+      learner_client.variables_at(learner_address))
+  turns = transfers.Turns()
   port = int(address.rsplit(':', 1)[1])
   ports.wait_until_free(port, stop)
   server = courier.Server(port=port)
-  server.Bind('get_variables', cache.get_variables)
+  for method in (cache.get_variables, turns.begin_transfer,
+                 turns.end_transfer):
+    server.Bind(method.__name__, method)
   server.Start()
   logging.info('Variables are served at %s.', address)
   silence = waiting.Wait(f'learner at {learner_address}', patience)
