@@ -4,15 +4,22 @@ All of it is in a user namespace, so that root is not needed, and gone once the
 process that holds it has ended.
 """
 
+import pathlib
+import shlex
 import shutil
 import subprocess
-from typing import List
+from typing import List, Mapping, Optional, Sequence
 
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
 _PREFIX = '10.77.0'
-# Makes the namespaces, says so, and holds them until its input ends.
+# Makes the namespaces, says so, and holds them until its input ends. What is
+# mounted is seen by processes of its hosts alone.
 _HOLDER = '''
 set -e
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /srv
+cp /etc/hosts /run/hosts
+mount --bind /run/hosts /etc/hosts
 ip link set lo up
 ip link add br0 type bridge
 ip link set br0 up
@@ -50,10 +57,16 @@ class Network:
                    '--net', '--mount', '--preserve-credentials']
     self._hosts: List[str] = []
 
-  def add_host(self, name: str) -> str:
-    """Makes a host, at most 10 letters; its address."""
+  def add_host(self, name: str, aliases: Sequence[str] = ()) -> str:
+    """Makes a host, at most 10 letters, that others find by these names too.
+
+    Returns:
+      Its address.
+    """
     self._hosts.append(name)
     address = f'{_PREFIX}.{len(self._hosts)}'
+    line = ' '.join([address, name, *aliases])
+    self._run('sh', '-c', f'echo {shlex.quote(line)} >>/etc/hosts')
     self._run('ip', 'netns', 'add', name)
     self._run('ip', 'link', 'add', f'to_{name}', 'type', 'veth', 'peer', 'name',
               'eth0', 'netns', name)
@@ -63,9 +76,21 @@ class Network:
       self._run('ip', '-n', name, *command)
     return address
 
-  def on(self, host: str) -> List[str]:
-    """What is to be put before a command that runs on a host."""
-    return [*self._enter, 'ip', 'netns', 'exec', host]
+  def on(self, host: str, mounts: Optional[Mapping[str, str]] = None
+        ) -> List[str]:
+    """What is to be put before a command that runs on a host, in the project.
+
+    Args:
+      host: its name.
+      mounts: the directories that it finds at paths below /srv, which others
+        do not see.
+    """
+    script = ['set -e', f'cd {shlex.quote(str(_ROOT))}']
+    for target, source in (mounts or {}).items():
+      script += [f'mkdir -p {shlex.quote(target)}',
+                 f'mount --bind {shlex.quote(source)} {shlex.quote(target)}']
+    return [*self._enter, 'ip', 'netns', 'exec', host, 'sh', '-c',
+            '\n'.join([*script, 'exec "$@"']), 'sh']
 
   def cut(self, host: str) -> None:
     """Pulls the cable of a host."""

@@ -1,0 +1,200 @@
+"""The manifests: by Kubernetes' own schemas, and whether they fit together."""
+
+import itertools
+import re
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from apex_tf import config as config_lib
+from configs import cartpole
+from tests.deploy import manifests
+
+# The oldest with all that the manifests use, and the newest known.
+_VERSIONS = ('1.29', '1.37')
+_TENSORBOARD = 'tensorboard'
+
+
+@pytest.mark.parametrize('version', _VERSIONS)
+@pytest.mark.parametrize('resource', manifests.resources(), ids=lambda each: (
+    f'{each["kind"]}-{each["metadata"]["name"]}'))
+def test_the_schema(resource, version):
+  kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_the_schema_is_not_indifferent():
+  resource = manifests.of_kind('StatefulSet')[0]
+  resource['spec']['replica'] = resource['spec'].pop('replicas')
+  with pytest.raises(kubernetes_validate.ValidationError, match='replica'):
+    kubernetes_validate.validate(resource, _VERSIONS[0], strict=True)
+
+
+def test_every_file_is_applied():
+  assert {*manifests.kustomization()['resources'], 'kustomization.yaml',
+          'run.flags'} == {path.name for path in (
+              manifests.KUBERNETES.iterdir())}
+
+
+@pytest.mark.parametrize('workload', manifests.of_kind(*manifests.WORKLOADS),
+                         ids=lambda each: each['metadata']['name'])
+def test_a_workload_fits_its_pods(workload):
+  template = manifests.template(workload)
+  labels = template['metadata']['labels']
+  if workload['kind'] != 'Job':
+    assert workload['spec']['selector']['matchLabels'] == labels
+  volumes = {volume['name']: volume for volume in template['spec']['volumes']}
+  claims = {claim['metadata']['name']
+            for claim in workload['spec'].get('volumeClaimTemplates', [])}
+  for volume in volumes.values():
+    if 'configMap' in volume:
+      assert volume['configMap']['name'] == 'run'
+    if 'persistentVolumeClaim' in volume:
+      assert volume['persistentVolumeClaim']['claimName'] in {
+          claim['metadata']['name']
+          for claim in manifests.of_kind('PersistentVolumeClaim')}
+  assert template['spec']['securityContext']['runAsNonRoot']
+  assert template['spec']['terminationGracePeriodSeconds'] >= 30
+  for container in template['spec']['containers']:
+    assert container['resources']['requests'].keys() >= {'cpu', 'memory'}
+    ports = {port['name']: port['containerPort']
+             for port in container['ports']}
+    for probe in ('startupProbe', 'livenessProbe', 'readinessProbe'):
+      if probe in container:
+        assert container[probe]['httpGet']['port'] in ports
+    mounts = {mount['mountPath'] for mount in container['volumeMounts']}
+    assert {mount['name'] for mount in container['volumeMounts']} <= (
+        volumes.keys() | claims)
+    command = container['command'] + container['args']
+    if container['name'] == _TENSORBOARD:
+      assert manifests.flag(command, 'logdir').startswith(tuple(mounts))
+      assert ports['http'] == int(manifests.flag(command, 'port'))
+      continue
+    assert manifests.flag(command, 'workdir') in mounts
+    assert manifests.flag(command, 'flagfile').rsplit('/', 1)[0] in mounts
+    assert ports['health'] == int(manifests.flag(command, 'health_port'))
+    assert 'livenessProbe' in container and 'readinessProbe' in container
+
+
+def _pods():
+  """Labels and ports of each pod, by the names it is found by."""
+  found = {}
+  for container in manifests.containers():
+    ports = {port['containerPort'] for port in container.spec['ports']}
+    for name in manifests.names(container.pod, container.labels):
+      _, all_ports = found.setdefault(name, (container.labels, set()))
+      all_ports |= ports
+  return found
+
+
+def _is_allowed(source, target, port):
+  """Whether the NetworkPolicies let a pod of these labels reach another."""
+
+  def matches(selector, labels):
+    expressions = selector.get('matchExpressions', [])
+    assert all(each['operator'] == 'In' for each in expressions)
+    return selector.get('matchLabels', {}).items() <= labels.items() and all(
+        labels.get(each['key']) in each['values'] for each in expressions)
+
+  def allows(direction, side, mine, other):
+    policies = [
+        policy['spec'] for policy in manifests.of_kind('NetworkPolicy')
+        if direction in policy['spec']['policyTypes'] and
+        matches(policy['spec']['podSelector'], mine)]
+    assert policies  # Otherwise all is allowed.
+    rules = itertools.chain.from_iterable(
+        policy.get(direction.lower(), []) for policy in policies)
+    return any(
+        ('ports' not in rule or port in {each['port']
+                                         for each in rule['ports']}) and
+        (side not in rule or any(matches(each['podSelector'], other)
+                                 for each in rule[side])) for rule in rules)
+
+  return (allows('Egress', 'to', source, target) and
+          allows('Ingress', 'from', target, source))
+
+
+def test_every_address_is_served_and_may_be_reached():
+  pods, seen = _pods(), set()
+  for container in manifests.containers():
+    for word in container.command:
+      match = re.fullmatch(r'--(replay|learner|variables)=(.+)', word)
+      for address in match[2].split(',') if match else ():
+        name, port = address.split(':')
+        labels, ports = pods[name]
+        assert int(port) in ports, address
+        assert _is_allowed(container.labels, labels, int(port)), (
+            container.pod, address)
+        seen.add(name)
+  assert seen == {'replay-0.replay', 'replay-1.replay', 'learner', 'variables'}
+
+
+def test_nobody_else_may():
+  pods = _pods()
+  apart = {'app': 'other', 'role': 'actor'}
+  for name, (labels, ports) in pods.items():
+    for port in ports - {8080}:
+      matching = [policy for policy in manifests.of_kind('NetworkPolicy')
+                  if policy['metadata']['name'] == 'default-deny']
+      assert matching[0]['spec'] == {
+          'podSelector': {}, 'policyTypes': ['Ingress', 'Egress']}
+      assert not _is_allowed(apart, labels, port), name
+  evaluator = {'app': 'apex', 'role': 'evaluator'}
+  assert not _is_allowed(evaluator, *pods['replay-0.replay'][:1], 5000)
+  assert not _is_allowed(evaluator, *pods['variables'][:1], 5002)
+
+
+def test_there_are_as_many_pods_as_the_flags_say():
+  flags = manifests.flags(manifests.KUBERNETES / 'run.flags')
+  counts = {workload['metadata']['name']: manifests.count(workload)
+            for workload in manifests.of_kind(*manifests.WORKLOADS)}
+  assert counts['replay'] == int(flags['config.replay.shards'])
+  assert counts['actors'] == int(flags['config.actor.num_actors'])
+  assert counts['learner'] == counts['evaluator'] == 1
+  learner, = [each for each in manifests.containers()
+              if each.spec['name'] == 'learner']
+  assert manifests.flag(learner.command, 'replay').split(',') == [
+      f'replay-{shard}.replay:5000' for shard in range(counts['replay'])]
+
+
+@pytest.mark.parametrize('path', ['kubernetes', 'slurm', '.'])
+def test_the_flags_are_of_a_configuration(path):
+  flags = manifests.flags(manifests.DEPLOY / path / 'run.flags')
+  assert flags.pop('config') == 'configs/cartpole.py'
+  config: config_lib.Config = cartpole.get_config()
+  for name, value in flags.items():
+    if name.startswith('config.'):
+      _, section, field = name.split('.')
+      default = getattr(getattr(config, section), field)
+      setattr(getattr(config, section), field, type(default)(value))
+  config.validate()
+
+
+def test_compose_fits_together():
+  compose = yaml.safe_load((manifests.DEPLOY / 'compose.yaml').read_text())
+  flags = manifests.flags(manifests.DEPLOY / 'run.flags')
+  served, actors = set(), 0
+  commands = {name: service['command'].split()
+              for name, service in compose['services'].items()}
+  for name, command in commands.items():
+    service = compose['services'][name]
+    for volume in service.get('volumes', []):
+      assert volume.split(':')[0] in compose['volumes']
+    if command[0] == _TENSORBOARD:
+      continue
+    assert command[:2] == ['python', '-m']
+    source = service['configs'][0]
+    assert source['source'] in compose['configs']
+    assert manifests.flag(command, 'flagfile') == source['target']
+    if any(word.startswith('--port=') for word in command):
+      served.add(f'{name}:{manifests.flag(command, "port")}')
+    if command[2] == 'launch.actor':
+      assert service['environment'] == {'JOB_COMPLETION_INDEX': str(actors)}
+      actors += 1
+  assert actors == int(flags['config.actor.num_actors'])
+  assert sum(command[2] == 'launch.replay' for command in commands.values()
+            ) == int(flags['config.replay.shards'])
+  for command in commands.values():
+    for word in command:
+      match = re.fullmatch(r'--(replay|learner|variables)=(.+)', word)
+      assert not match or set(match[2].split(',')) <= served
