@@ -12,6 +12,7 @@ from apex_tf import config as config_lib
 from apex_tf import formatting as fmt
 from apex_tf import settings
 from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from apex_tf.replay import checkpoint_size
 
@@ -46,14 +47,14 @@ def check(path: str, resume: str, config: config_lib.Config) -> None:
 
   Args:
     path: of the run directory, existing or not.
-    resume: one of `run_directory.RESUME_CHOICES`.
+    resume: one of `directory_checks.RESUME_CHOICES`.
     config: what the run is to be from now on.
 
   Raises:
     ValueError: names the flag, or the changed field, its value and what is
       allowed.
   """
-  run_directory.check(path, resume)
+  opening.check(path, resume)
   directory = run_directory.RunDirectory(path)
   if resume != 'never' and directory.holds_run:
     check_same(config, directory, path)

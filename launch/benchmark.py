@@ -101,13 +101,14 @@ def _numbers(flag: str, least: int) -> List[int]:
   Raises:
     ValueError: names the flag, its value and what is allowed.
   """
-  for text in FLAGS[flag].value:
+  texts = FLAGS[flag].value or []
+  for text in texts:
     if not text.isdigit() or int(text) < least:
       raise ValueError(f'{flag} has {text!r}, but must have whole numbers of '
                        f'at least {least}')
-  if not FLAGS[flag].value:
+  if not texts:
     raise ValueError(f"{flag} is '', but must have at least one number")
-  return sorted(map(int, FLAGS[flag].value))
+  return sorted(map(int, texts))
 
 
 def _title(picture_name: str, described: Mapping[str, Any]) -> str:

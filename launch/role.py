@@ -34,6 +34,7 @@ from apex_tf import validation
 from apex_tf import waiting
 from apex_tf.monitoring import health as health_lib
 from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from launch import command_line
 
@@ -205,7 +206,7 @@ def _open_directory(config: config_lib.Config,
     if directory.holds_run:
       resuming.check_same(config, directory, FLAGS.workdir,
                           'another --workdir be given')
-    directory = run_directory.open_for_role(FLAGS.workdir)
+    directory = opening.for_role(FLAGS.workdir)
     if role == metric_table.LEARNER:  # The others only write beside it.
       directory.write_config(config)
   except OSError as mistake:

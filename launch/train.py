@@ -23,7 +23,9 @@ from apex_tf import resuming
 from apex_tf import temporary_directory
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import directory_checks
 from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import checkpoint_size
@@ -38,7 +40,7 @@ config_flags.DEFINE_config_file(
 flags.DEFINE_string(
     'workdir', None, 'Run directory, for logs, TensorBoard and results.')
 flags.DEFINE_enum(
-    'resume', 'auto', run_directory.RESUME_CHOICES,
+    'resume', 'auto', directory_checks.RESUME_CHOICES,
     'What to do with a run that --workdir already holds: "auto" goes on with '
     'it, and starts one where there is none; "must" refuses a directory '
     'without one; "never" moves it aside and starts afresh.')
@@ -139,7 +141,7 @@ def main(argv: Sequence[str]) -> None:
     checkpoint = resuming.find_checkpoint(FLAGS.workdir, FLAGS.resume)
     replay = resuming.find_replay_checkpoint(
         FLAGS.workdir, FLAGS.resume, config)
-    directory = run_directory.prepare(
+    directory = opening.prepare(
         FLAGS.workdir, FLAGS.resume, checkpoint is not None)
   except ValueError as error:  # Seen only when it is written to.
     command_line.refuse(str(error))

@@ -12,12 +12,12 @@ having its newest version).
 import argparse
 import functools
 import multiprocessing.connection
+import socket
 import tempfile
 import threading
 from typing import Sequence
 
 import courier
-import portpicker
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
@@ -53,7 +53,10 @@ def _serve_learner(config: config_lib.Config,
 def _serve_cache(config: config_lib.Config, learner_address: str,
                  connection: multiprocessing.connection.Connection) -> None:
   """The role of a cache."""
-  port, stop = portpicker.pick_unused_port(), threading.Event()
+  stop = threading.Event()
+  with socket.socket() as free:
+    free.bind(('', 0))
+    port = free.getsockname()[1]
   with tempfile.TemporaryDirectory() as directory:
     thread = threading.Thread(target=roles.run_variable_cache, args=(
         config, run_directory.RunDirectory(directory), 0, learner_address,

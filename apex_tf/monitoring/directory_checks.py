@@ -28,7 +28,7 @@ def check(path: str, directory: 'run_directory.RunDirectory',
   Args:
     path: as it was given.
     directory: of that path, existing or not.
-    resume: one of `RESUME_CHOICES`, see `run_directory.check`.
+    resume: one of `RESUME_CHOICES`, see `opening.check`.
 
   Raises:
     ValueError: names `workdir`, its value and what is allowed.

@@ -6,7 +6,6 @@ from acme import core
 
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
-from apex_tf import learner as learner_lib
 from apex_tf import leases as leases_lib
 from apex_tf import settings
 from apex_tf import transfers
@@ -20,14 +19,15 @@ class LearnerService(core.VariableSource):
   its server went down.
   """
 
-  def __init__(self, learner: learner_lib.Learner,
+  def __init__(self, learner: Any,
                coordinator: coordinator_lib.Coordinator,
                config: config_lib.Config,
                heard: Callable[[str], None] = lambda role: None):
     """Initializes a service.
 
     Args:
-      learner: has the variables.
+      learner: has the variables, and the methods for them of
+        `learner.Learner`.
       coordinator: takes the reports.
       config: of the run; the other roles need to have it as well.
       heard: is told the name of each actor and evaluator that calls.

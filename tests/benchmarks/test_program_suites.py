@@ -8,7 +8,6 @@ import psutil
 from apex_tf.benchmarks import program_suites
 from apex_tf.benchmarks import workers
 
-
 _BUSY = """
 import subprocess, sys, time
 from apex_tf.benchmarks import workers

@@ -1,4 +1,4 @@
-"""What `deploy/kubernetes` asks a cluster to run, as an engine would read it."""
+"""What `deploy/kubernetes` asks for, as an engine would read it."""
 
 import pathlib
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -87,16 +88,16 @@ class _Pods:
     return {'data': str(data), 'run': str(config)}
 
 
-def test_the_pods_run_and_go_on(tmp_path, network):
+def test_the_pods_run(tmp_path, network):
   pods = _Pods(tmp_path, network)
   run = pods.directory('learner-0')
 
   def status():
     return run.read_status() or status_lib.RunStatus()
 
-  def wait_until(condition):
+  def wait_until(condition, *args):
     deadline = time.monotonic() + roles.PATIENCE_SECONDS
-    while not condition():
+    while not condition(*args):
       assert all(role.runs() or role.wait() == 0
                  for role in pods.roles.values()) and (
                      time.monotonic() < deadline), {
@@ -112,21 +113,17 @@ def test_the_pods_run_and_go_on(tmp_path, network):
     for container in pods.containers:
       for probe in ('startupProbe', 'livenessProbe', 'readinessProbe'):
         if probe in container.spec:
-          wait_until(lambda: pods.get(container, probe) is not None)
+          wait_until(pods.get, container, probe)
     # As an update of all pods: what they leave is on their volumes.
+    for role in pods.roles.values():
+      role.kill(signal.SIGTERM)
     for name, role in pods.roles.items():
-      assert role.terminate() == 0 or name.endswith('tensorboard'), role.output
-    before = status()
+      assert role.wait() == 0 or name.endswith('tensorboard'), role.output
     for shard in range(2):
       assert checkpoints.Checkpoints(
           tmp_path / f'replay-{shard}' / 'checkpoints' / f'replay_{shard}'
       ).newest() is not None
-    for container in pods.containers:
-      pods.start(container)
-    wait_until(lambda: status().learner_steps > before.learner_steps or
-               status().phase == status_lib.DONE)
-    assert status().agent_steps >= before.agent_steps
-    for name in ('replay-0.replay', 'replay-1.replay', 'learner-0.learner'):
-      wait_until(lambda: 'Restored' in pods.roles[name].output)
+    assert checkpoints.Checkpoints(
+        tmp_path / 'learner-0' / 'checkpoints' / 'learner').newest() is not None
   finally:
     pods.close()

@@ -20,8 +20,8 @@ from apex_tf import saved_policy
 from apex_tf import serial as serial_lib
 from apex_tf.agents.dqn import learning
 from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import panel
-from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
 from apex_tf.replay import learner_lease
@@ -56,7 +56,7 @@ def _config(width=16, **limits):
 
 @pytest.fixture
 def directory(tmp_path):
-  return run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  return opening.prepare(str(tmp_path / 'run'), 'auto')
 
 
 def _run_serially(directory, **limits):
@@ -241,7 +241,7 @@ def test_the_learner_role_waits_for_what_it_leaves(
     serve, small_disk, monkeypatch, errors, stopped):
   """There is room for the policy and for each status; not for a checkpoint."""
   monkeypatch.setattr(learner_role, '_FINAL_EVALUATION_GRACE_SECONDS', 0.0)
-  directory = run_directory.prepare(str(small_disk.path / 'run'), 'auto')
+  directory = opening.prepare(str(small_disk.path / 'run'), 'auto')
   learner = _Learner(serve, directory, width=64)
   learner.fill()
   small_disk.fill()

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 from configs import cartpole
 
 _PATIENCE_SECONDS = 1200.0
@@ -55,7 +55,7 @@ class _Cluster:
 
   def __init__(self, tmp_path):
     self.config = _config()
-    self.directory = run_directory.prepare(str(tmp_path / 'run'), 'auto')
+    self.directory = opening.prepare(str(tmp_path / 'run'), 'auto')
     self._replay, self._learner = _free_address(), _free_address()
     self._context = multiprocessing.get_context('spawn')
     self._processes = []

@@ -28,7 +28,8 @@ def test_parts_are_measured_and_written_down(tmp_path):
     results = dict(zip(names, pool.map(
         lambda suite: _run(
             f'--suite={suite}', '--rounds=1', '--seconds_scale=0.05',
-            '--replay_sizes=2000,3000', '--simulated_actors=3,1', f'--output={outputs[suite]}'), names)))
+            '--replay_sizes=2000,3000', '--simulated_actors=3,1',
+            f'--output={outputs[suite]}'), names)))
   suites = {}
   for suite, result in results.items():
     # 1: so short a look may well miss what is asked.

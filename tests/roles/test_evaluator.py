@@ -10,7 +10,7 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import variables as variables_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import evaluator as evaluator_role
 from configs import cartpole
@@ -49,7 +49,7 @@ def _evaluator(config, directory, publisher, get_coordinator,
   server.Start()
   stop = threading.Event()
   thread = threading.Thread(target=evaluator_role.run_evaluator, args=(
-      config, run_directory.prepare(str(directory), 'auto'),
+      config, opening.prepare(str(directory), 'auto'),
       f'localhost:{server.port}', stop), daemon=True)
   thread.start()
   try:
