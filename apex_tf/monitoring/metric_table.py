@@ -100,6 +100,8 @@ TABLE: Tuple[Metric, ...] = (
     Metric('stalls', (LEARNER,), 'stalls',
            'Roles and sides of replay that have not got on for 30 s; '
            '`status.json` and the log of the learner name them.'),
+    Metric('reporting_actors', (LEARNER,), 'actors',
+           'Actors that have reported in the last ten seconds.'),
     # Priority write-back.
     Metric('priority_lag_steps', (LEARNER,), 'learner steps',
            'Learner steps between computing the oldest priority of the newest '

@@ -194,6 +194,10 @@ def _actors_line(status: status_lib.RunStatus,
   if status.environment_frames != status.agent_steps:
     text.append(_rate(status, 'frames_per_second', 'frames'))
   text.append(f'{fmt.count(status.episodes)} episodes')
+  if status.reporting_actors < config.actor.num_actors and (
+      status.phase in (status_lib.FILLING, status_lib.LEARNING)):
+    text.append(
+        f'{status.reporting_actors} of {config.actor.num_actors} report')
   return _joined(text)
 
 

@@ -159,6 +159,8 @@ class RunStatus:
     replay: the table.
     actors: newest report of each actor that has reported since the learner's
       process was started, by its index as a string.
+    reporting_actors: how many actors are there now: they have reported in the
+      last ten seconds.
     evaluations: oldest first; of a long run only some, with the best and the
       newest among them. TensorBoard has all.
     stalls: one line for each role that has not got on for 30 s; see
@@ -179,6 +181,7 @@ class RunStatus:
   loss: float = 0.0
   replay: ReplayStatus = dataclasses.field(default_factory=ReplayStatus)
   actors: Dict[str, ActorReport] = dataclasses.field(default_factory=dict)
+  reporting_actors: int = 0
   evaluations: List[Evaluation] = dataclasses.field(default_factory=list)
   stalls: List[str] = dataclasses.field(default_factory=list)
   unsaved: List[str] = dataclasses.field(default_factory=list)
