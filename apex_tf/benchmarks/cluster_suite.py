@@ -31,6 +31,8 @@ _CURVES = {
     'poll': ('versions asked for by {} actors', 'versions asked for/s',
              'cache'),
 }
+_ONE_OF = {'write': 'insert', 'sample': 'sample', 'cache': 'whole version',
+           'poll': 'version asked for'}
 
 
 def cluster(options: suites.Options) -> List[report.Row]:
@@ -49,9 +51,8 @@ def cluster(options: suites.Options) -> List[report.Row]:
            **suites.tasks(variables, 'learner', 'cache', 'poll')},
           5 * options.seconds_scale, options.num_rounds,
           2 * options.seconds_scale)
-      megabytes = variables.description['bytes'] / 1e6
     rows += _curve_rows(count, windows)
-  return rows + _cost_rows(windows, megabytes)
+  return rows + _cost_rows(windows)
 
 
 def _curve_rows(num_actors: int, windows: Dict[str, List[workers.Window]]
@@ -71,14 +72,17 @@ def _curve_rows(num_actors: int, windows: Dict[str, List[workers.Window]]
   return rows
 
 
-def _cost_rows(windows: Dict[str, List[workers.Window]],
-               megabytes: float) -> List[report.Row]:
+def _cost_rows(windows: Dict[str, List[workers.Window]]) -> List[report.Row]:
   """What one of each costs with the most actors; the paper's load by that."""
   cost = {
       f'{task} {clock}': rounds.Sample.of(
           windows[task], rounds.microseconds(clock))
       for task in windows for clock in (suites.CPU, suites.SERVER_CPU)}
+  network = {task: rounds.Sample.of(windows[task], rounds.each(suites.NETWORK))
+             for task in windows}
   cores = paper_cores({name: sample.median for name, sample in cost.items()})
+  rates = {'write': PAPER_INSERTS, 'sample': PAPER_SAMPLES,
+           'cache': PAPER_FETCHES}
   return [
       report.Row('cluster', 'samples in batches of 512',
                  rounds.Sample.of(windows['sample'], rounds.per_second),
@@ -92,15 +96,16 @@ def _cost_rows(windows: Dict[str, List[workers.Window]],
             (f'cache {suites.CPU}', 'actor side', 'whole version'),
             (f'cache {suites.SERVER_CPU}', 'cache', 'whole version'),
             (f'poll {suites.SERVER_CPU}', 'cache', 'version asked for'))),
-      report.Row('cluster', 'a whole version', rounds.Sample([megabytes]),
-                 'MB'),
+      *(report.Row('cluster', f'network for each {what}', network[task],
+                   'bytes') for task, what in _ONE_OF.items()),
       *(report.Row('cluster', f"the paper's load: {name}",
                    rounds.Sample([value]), 'cores',
                    bound=3.0 if name.startswith('replay server and') else None,
                    bound_is_lower=False)
         for name, value in cores.items()),
-      report.Row('cluster', "the paper's load: variables to all actors",
-                 rounds.Sample([PAPER_FETCHES * megabytes]), 'MB/s'),
+      *(report.Row('cluster', f"the paper's load: {_ONE_OF[task]}s",
+                   rounds.Sample([1e-6 * rate * network[task].median]), 'MB/s')
+        for task, rate in rates.items()),
   ]
 
 

@@ -40,11 +40,12 @@ class Server:
     self.process = psutil.Process(self._server.pid)
 
   def clocks(self) -> Dict[str, Callable[[], float]]:
-    """CPU time of this process and of the server's, as `workers.count` reads
-    it."""
+    """What `workers.count` reads: CPU time of this process and of the
+    server's, and the bytes between all processes of this machine."""
     return {
         'cpu_seconds': functools.partial(cpu_seconds, psutil.Process()),
         'server_cpu_seconds': functools.partial(cpu_seconds, self.process),
+        'network_bytes': _network_bytes,
     }
 
   def close(self) -> None:
@@ -88,6 +89,11 @@ def wait_for_end(connection: multiprocessing.connection.Connection) -> None:
     connection.recv()
   except EOFError:
     pass
+
+
+def _network_bytes() -> float:
+  """Sent over the loopback interface so far, gRPC and TCP included."""
+  return psutil.net_io_counters(pernic=True)['lo'].bytes_sent
 
 
 def cpu_seconds(process: psutil.Process) -> float:

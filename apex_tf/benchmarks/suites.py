@@ -18,6 +18,7 @@ from apex_tf.benchmarks import workers
 
 _MODULE = 'apex_tf.benchmarks.'
 CPU, SERVER_CPU = 'cpu_seconds', 'server_cpu_seconds'
+NETWORK = 'network_bytes'
 # Up to the paper's.
 SIMULATED_ACTORS = (1, 10, 45, 90, 180, 360)
 

@@ -127,16 +127,10 @@ def main() -> None:
         _serve_cache, config, learner.address)) as cache:
       of_learner = Actors(learner, args.actors)
       of_cache = Actors(cache, args.actors)
-      version = learner_client.variables_at(cache.address).get_variables(
-          [variables_lib.POLICY])[0]
       workers.serve({
           'learner': functools.partial(of_learner.ask, _WHOLE),
           'cache': functools.partial(of_cache.ask, _WHOLE),
           'poll': functools.partial(of_cache.ask, [variables_lib.VERSION]),
-      }, {
-          'bytes': sum(value.nbytes for value in version),
-          # So far; what is being sent is in it.
-          'learner': learner.process.pid, 'cache': cache.process.pid,
       })
 
 

@@ -1,7 +1,7 @@
-"""What `deploy/kubernetes` asks for, as an engine would read it."""
+"""What the manifests ask for, as the engines they are for would read them."""
 
 import pathlib
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Set
 
 import yaml
 
@@ -9,8 +9,36 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / 'deploy'
 KUBERNETES = DEPLOY / 'kubernetes'
 WORKLOADS = ('Deployment', 'Job', 'StatefulSet')
+TENSORBOARD = 'tensorboard'
 
 _Mapping = Dict[str, Any]
+
+
+class Container(NamedTuple):
+  """One container, as its node would start it.
+
+  Attributes:
+    name: which there is once.
+    host: on which it runs; containers of one pod share it.
+    aliases: by which others find that host.
+    command: with its arguments, variables expanded.
+    environment: that it is given.
+    config_path: of the directory that has run.flags.
+    volumes: names of the other directories that it finds, by their paths.
+    ports: on which it serves.
+    probes: port and path of each that its engine would ask.
+    labels: of its pod.
+  """
+  name: str
+  host: str
+  aliases: List[str]
+  command: List[str]
+  environment: Dict[str, str]
+  config_path: str
+  volumes: Dict[str, str]
+  ports: Set[int]
+  probes: Dict[str, Any]
+  labels: Mapping[str, str]
 
 
 def kustomization() -> _Mapping:
@@ -39,33 +67,13 @@ def count(workload: _Mapping) -> int:
   return spec['completions'] if workload['kind'] == 'Job' else spec['replicas']
 
 
-class Container(NamedTuple):
-  """One container of one pod, as its node would start it.
-
-  Attributes:
-    pod: its name.
-    labels: of the pod.
-    spec: of the container.
-    command: with its arguments, variables expanded.
-    environment: that it is given.
-  """
-  pod: str
-  labels: Mapping[str, str]
-  spec: _Mapping
-  command: List[str]
-  environment: Dict[str, str]
-
-  @property
-  def name(self) -> str:
-    return f'{self.pod}.{self.spec["name"]}'
-
-
-def containers() -> Iterator[Container]:
-  """Of all pods."""
+def pod_containers() -> Iterator[Container]:
+  """Of all pods of `deploy/kubernetes`."""
   for workload in of_kind(*WORKLOADS):
-    name, pods = workload['metadata']['name'], template(workload)
     for index in range(count(workload)):
-      for spec in pods['spec']['containers']:
+      pod = f'{workload["metadata"]["name"]}-{index}'
+      labels = template(workload)['metadata']['labels']
+      for spec in template(workload)['spec']['containers']:
         environment = {
             variable['name']: str(index) for variable in spec.get('env', [])
             if variable['valueFrom']['fieldRef']['fieldPath'] == (
@@ -76,19 +84,41 @@ def containers() -> Iterator[Container]:
         if workload['kind'] == 'Job':
           assert workload['spec']['completionMode'] == 'Indexed'
           environment['JOB_COMPLETION_INDEX'] = str(index)
-        yield Container(f'{name}-{index}', pods['metadata']['labels'], spec,
-                        command, environment)
+        paths = {mount['name']: mount['mountPath']
+                 for mount in spec['volumeMounts']}
+        ports = {port['name']: port['containerPort'] for port in spec['ports']}
+        yield Container(
+            name=f'{pod}.{spec["name"]}', host=pod,
+            aliases=_aliases(pod, labels), command=command,
+            environment=environment, config_path=paths.pop('run', ''),
+            volumes={path: f'{pod}.{volume}'
+                     for volume, path in paths.items()},
+            ports=set(ports.values()),
+            probes={name: (ports[spec[name]['httpGet']['port']],
+                           spec[name]['httpGet']['path'])
+                    for name in ('startupProbe', 'livenessProbe',
+                                 'readinessProbe') if name in spec},
+            labels=labels)
 
 
-def names(pod: str, labels: Mapping[str, str]) -> List[str]:
-  """By which a pod is found: of its Services, and of its own at those."""
-  found = []
-  for service in of_kind('Service'):
-    selector = service['spec']['selector']
-    if selector.items() <= labels.items():
-      name = service['metadata']['name']
-      found += [name, f'{pod}.{name}']
-  return found
+def compose() -> _Mapping:
+  return yaml.safe_load((DEPLOY / 'compose.yaml').read_text())
+
+
+def compose_containers() -> Iterator[Container]:
+  """Of all services of `deploy/compose.yaml`."""
+  for name, service in compose()['services'].items():
+    configs = [each['target'] for each in service.get('configs', [])]
+    volumes = [volume.split(':') for volume in service.get('volumes', [])]
+    command = service['command'].split()
+    ports = {int(flag(command, name)) for name in ('port', 'health_port')
+             if any(word.startswith(f'--{name}=') for word in command)}
+    yield Container(
+        name=name, host=name, aliases=[name], command=command,
+        environment=service.get('environment', {}),
+        config_path=str(pathlib.Path(configs[0]).parent) if configs else '',
+        volumes={path: volume for volume, path, *_ in volumes}, ports=ports,
+        probes={}, labels={})
 
 
 def flags(path: pathlib.Path) -> Dict[str, str]:
@@ -103,6 +133,16 @@ def flag(command: Sequence[str], name: str) -> str:
   value, = [word.split('=', 1)[1] for word in command
             if word.startswith(f'--{name}=')]
   return value
+
+
+def _aliases(pod: str, labels: Mapping[str, str]) -> List[str]:
+  """Of the Services of a pod, and of it alone at those."""
+  found = []
+  for service in of_kind('Service'):
+    if service['spec']['selector'].items() <= labels.items():
+      name = service['metadata']['name']
+      found += [name, f'{pod}.{name}']
+  return found
 
 
 def _expand(word: str, environment: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ import re
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from apex_tf import config as config_lib
 from configs import cartpole
@@ -13,7 +12,6 @@ from tests.deploy import manifests
 
 # The oldest with all that the manifests use, and the newest known.
 _VERSIONS = ('1.29', '1.37')
-_TENSORBOARD = 'tensorboard'
 
 
 @pytest.mark.parametrize('version', _VERSIONS)
@@ -66,7 +64,7 @@ def test_a_workload_fits_its_pods(workload):
     assert {mount['name'] for mount in container['volumeMounts']} <= (
         volumes.keys() | claims)
     command = container['command'] + container['args']
-    if container['name'] == _TENSORBOARD:
+    if container['name'] == manifests.TENSORBOARD:
       assert manifests.flag(command, 'logdir').startswith(tuple(mounts))
       assert ports['http'] == int(manifests.flag(command, 'port'))
       continue
@@ -79,11 +77,10 @@ def test_a_workload_fits_its_pods(workload):
 def _pods():
   """Labels and ports of each pod, by the names it is found by."""
   found = {}
-  for container in manifests.containers():
-    ports = {port['containerPort'] for port in container.spec['ports']}
-    for name in manifests.names(container.pod, container.labels):
-      _, all_ports = found.setdefault(name, (container.labels, set()))
-      all_ports |= ports
+  for container in manifests.pod_containers():
+    for name in container.aliases:
+      _, ports = found.setdefault(name, (container.labels, set()))
+      ports |= container.ports
   return found
 
 
@@ -116,7 +113,7 @@ def _is_allowed(source, target, port):
 
 def test_every_address_is_served_and_may_be_reached():
   pods, seen = _pods(), set()
-  for container in manifests.containers():
+  for container in manifests.pod_containers():
     for word in container.command:
       match = re.fullmatch(r'--(replay|learner|variables)=(.+)', word)
       for address in match[2].split(',') if match else ():
@@ -124,7 +121,7 @@ def test_every_address_is_served_and_may_be_reached():
         labels, ports = pods[name]
         assert int(port) in ports, address
         assert _is_allowed(container.labels, labels, int(port)), (
-            container.pod, address)
+            container.name, address)
         seen.add(name)
   assert seen == {'replay-0.replay', 'replay-1.replay', 'learner', 'variables'}
 
@@ -151,8 +148,8 @@ def test_there_are_as_many_pods_as_the_flags_say():
   assert counts['replay'] == int(flags['config.replay.shards'])
   assert counts['actors'] == int(flags['config.actor.num_actors'])
   assert counts['learner'] == counts['evaluator'] == 1
-  learner, = [each for each in manifests.containers()
-              if each.spec['name'] == 'learner']
+  learner, = [each for each in manifests.pod_containers()
+              if each.name == 'learner-0.learner']
   assert manifests.flag(learner.command, 'replay').split(',') == [
       f'replay-{shard}.replay:5000' for shard in range(counts['replay'])]
 
@@ -171,30 +168,28 @@ def test_the_flags_are_of_a_configuration(path):
 
 
 def test_compose_fits_together():
-  compose = yaml.safe_load((manifests.DEPLOY / 'compose.yaml').read_text())
+  compose = manifests.compose()
   flags = manifests.flags(manifests.DEPLOY / 'run.flags')
-  served, actors = set(), 0
-  commands = {name: service['command'].split()
-              for name, service in compose['services'].items()}
-  for name, command in commands.items():
-    service = compose['services'][name]
-    for volume in service.get('volumes', []):
-      assert volume.split(':')[0] in compose['volumes']
-    if command[0] == _TENSORBOARD:
-      continue
-    assert command[:2] == ['python', '-m']
-    source = service['configs'][0]
-    assert source['source'] in compose['configs']
-    assert manifests.flag(command, 'flagfile') == source['target']
-    if any(word.startswith('--port=') for word in command):
-      served.add(f'{name}:{manifests.flag(command, "port")}')
-    if command[2] == 'launch.actor':
-      assert service['environment'] == {'JOB_COMPLETION_INDEX': str(actors)}
-      actors += 1
-  assert actors == int(flags['config.actor.num_actors'])
-  assert sum(command[2] == 'launch.replay' for command in commands.values()
-            ) == int(flags['config.replay.shards'])
-  for command in commands.values():
+  served, commands = set(), []
+  for container in manifests.compose_containers():
+    command = container.command
+    assert set(container.volumes.values()) <= compose['volumes'].keys()
+    served |= {f'{container.name}:{port}' for port in container.ports}
+    if command[0] != manifests.TENSORBOARD:
+      assert command[:2] == ['python', '-m']
+      assert manifests.flag(command, 'flagfile') == (
+          f'{container.config_path}/run.flags')
+      commands.append(command)
+  (config, source), = compose['configs'].items()
+  assert (config, source) == ('run', {'file': 'run.flags'})
+  kinds = [command[2].removeprefix('launch.') for command in commands]
+  assert kinds.count('actor') == int(flags['config.actor.num_actors'])
+  assert kinds.count('replay') == int(flags['config.replay.shards'])
+  indices = [container.environment['JOB_COMPLETION_INDEX']
+             for container in manifests.compose_containers()
+             if 'launch.actor' in container.command]
+  assert indices == [str(index) for index in range(kinds.count('actor'))]
+  for command in commands:
     for word in command:
       match = re.fullmatch(r'--(replay|learner|variables)=(.+)', word)
       assert not match or set(match[2].split(',')) <= served

@@ -158,7 +158,7 @@ def test_balanced_shards_are_as_one_table(make):
 def test_unbalanced_shards_are_corrected(make, beta):
   shares = [[1.0] * 4, [5.0, 0.2, 0.2, 9.0, 9.0, 9.0, 3.0, 1.0]]
   replay = make(*shares, beta=beta)
-  batches = replay.batches(400)
+  batches = replay.batches(800)
   sums = [sum(p**_ALPHA for p in priorities) for priorities in shares]
   drawn = {(shard, number): priority**_ALPHA / sums[shard] / 2
            for shard, priorities in enumerate(shares)
@@ -183,7 +183,7 @@ def test_unbalanced_shards_are_corrected(make, beta):
 
 def test_a_lost_shard_costs_its_items_only(make):
   replay = make([1.0] * 5, [1.0] * 5, [1.0] * 5, start=_Process)
-  assert set(_counts(replay.batches(3))) == {
+  assert set(_counts(replay.batches(20))) == {
       (shard, number) for shard in range(3) for number in range(5)}
   port = replay.servers[1].port
   replay.servers[1].stop()

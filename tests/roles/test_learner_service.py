@@ -56,9 +56,9 @@ def test_a_configuration_that_differs_is_refused_by_its_fields(service, config):
   other = cartpole.get_config()
   other.agent.n_step, other.actor.num_actors = 7, 5
   refused = service.join('actor_1', 'host', '2', other.to_json())['refused']
-  assert refused == ('agent.n_step is 7, but must be 10; actor.num_actors is 5, '
-                     f'but must be {config.actor.num_actors}, as the learner '
-                     'has it')
+  assert refused == (
+      'agent.n_step is 7, but must be 10; actor.num_actors is 5, but must be '
+      f'{config.actor.num_actors}, as the learner has it')
   text = config.to_json().replace('"n_step"', '"n_steps"')
   assert 'n_steps' in service.join('actor_1', 'host', '2', text)['refused']
 
