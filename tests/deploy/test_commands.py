@@ -159,8 +159,8 @@ tasks = [subprocess.Popen(
     words, env={{**os.environ, 'SLURM_PROCID': str(task)}},
     stdout=subprocess.PIPE if 'label' in flags else None)
          for task in range(count)]
-open(os.path.join({pids!r}, str(os.getpid())), 'w').write(
-    ' '.join(str(task.pid) for task in tasks))
+with open(os.path.join({pids!r}, str(os.getpid())), 'w') as file:
+  file.writelines(f'{{task.pid}}\\n' for task in tasks)
 for number, task in enumerate(tasks):
   out, _ = task.communicate()
   if out:
