@@ -56,13 +56,15 @@ run: doctor environment  ## Train Ape-X DQN on CartPole (WORKDIR=, ARGS=).
 	$(VENV_PYTHON) -m launch.train --config=configs/cartpole.py \
 	  --workdir=$(WORKDIR) --resume=never $(ARGS)
 
+# Most tests start processes and wait for them: two at a time take two thirds of
+# the time.
 test: doctor environment  ## All tests but the slow learning runs (ARGS=).
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses=2 --dist=worksteal $(ARGS)
 
 test-learning: doctor environment  ## The slow learning runs.
 	$(VENV_PYTHON) -m pytest -m learning -o faulthandler_timeout=0 $(ARGS)
 
-test-cluster: doctor environment  ## A run on many hosts, whose cables are pulled.
+test-cluster: doctor environment  ## Runs on many hosts, whose cables are pulled.
 	$(VENV_PYTHON) -m pytest -m cluster -s -o faulthandler_timeout=0 $(ARGS)
 
 test-faults: doctor environment  ## A run of many faults (ARGS=--output=FILE).

@@ -45,6 +45,7 @@ _EXTRAS = {
         'mypy==2.4.1',
         'pip-tools==7.6.2',
         'pytest==9.2.0',
+        'pytest-xdist==3.8.0',
         'ruff==0.17.6',
         'types-psutil==7.2.2.20261111',
     ],
