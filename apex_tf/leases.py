@@ -25,9 +25,9 @@ class Holder(NamedTuple):
   """A process that wants a place, or has it.
 
   Attributes:
-    owner: what sees to it that only one of its processes is there at a time, a
-      supervisor, or the process itself; so the next process of a supervisor
-      need not wait for the lease of the last. Also says where that is.
+    owner: who guarantees that only one process has the place at a time: its
+      supervisor, or the process itself. Names its host. The next process of a
+      supervisor need not wait for the lease of the last.
     incarnation: tells the processes of an owner apart.
   """
   owner: str

@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, Dict, List, Sequence
 import uuid
 
+from absl import logging
 from acme import core
 
 from apex_tf import variables
@@ -23,6 +24,12 @@ MAX_TRANSFERS = 8
 TRANSFER_SECONDS = 20.0
 # Between two attempts to get a turn, on average.
 _RETRY_SECONDS = 0.25
+# Then whoever waits is told, and may ask again: some five seconds.
+_MAX_ATTEMPTS = 20
+
+
+class BusyError(Exception):
+  """All turns were taken for too long."""
 
 
 class Turns:
@@ -34,21 +41,20 @@ class Turns:
     self._lock = threading.Lock()
     self._ends: Dict[str, float] = {}
 
-  def begin_transfer(self) -> str:
-    """A turn, to be given back to `end_transfer`; "" when all are taken."""
+  def begin_transfer(self, client: str) -> bool:
+    """Whether it is this client's turn, until it calls `end_transfer`."""
     with self._lock:
       now = self._clock()
-      self._ends = {turn: end for turn, end in self._ends.items() if end > now}
-      if len(self._ends) >= MAX_TRANSFERS:
-        return ''
-      turn = uuid.uuid4().hex
-      self._ends[turn] = now + TRANSFER_SECONDS
-      return turn
+      self._ends = {each: end for each, end in self._ends.items() if end > now}
+      if client not in self._ends and len(self._ends) >= MAX_TRANSFERS:
+        return False
+      self._ends[client] = now + TRANSFER_SECONDS
+      return True
 
-  def end_transfer(self, turn: str) -> None:
+  def end_transfer(self, client: str) -> None:
     """Gives a turn back."""
     with self._lock:
-      self._ends.pop(turn, None)
+      self._ends.pop(client, None)
 
 
 class TurnTaker(core.VariableSource):
@@ -71,20 +77,27 @@ class TurnTaker(core.VariableSource):
     self._server = server
     self._transfer = transfer
     self._sleep = sleep
+    self._name = uuid.uuid4().hex
 
   def get_variables(self, names: Sequence[str]) -> List[Any]:
     """As `VariablePublisher.get_variables`; a whole version when it may.
 
     Raises:
+      BusyError: it had no turn in time.
       Exception: whatever the server raises.
     """
     if variables.POLICY not in names:
       return self._server.get_variables(names)
-    turn = self._server.begin_transfer()
-    while not turn:
+    for _ in range(_MAX_ATTEMPTS):
+      if self._server.begin_transfer(self._name):
+        break
       self._sleep(_RETRY_SECONDS * random.uniform(0.5, 1.5))
-      turn = self._server.begin_transfer()
+    else:
+      raise BusyError('the server of variables is busy with others')
     try:
       return self._transfer.get_variables(names)
     finally:
-      self._server.end_transfer(turn)
+      try:
+        self._server.end_transfer(self._name)
+      except Exception as error:  # pylint: disable=broad-except
+        logging.info('A turn is not given back: %s', error)  # It ends.

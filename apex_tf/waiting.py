@@ -27,6 +27,10 @@ class Patience:
     self.clock = clock
 
 
+# Of roles whose launcher sees to an end.
+ENDLESS = Patience()
+
+
 class Wait:
   """One wait for one server, with a word at its beginning."""
 

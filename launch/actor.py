@@ -17,10 +17,8 @@ from launch import role
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string(
-    'replay', None, 'host:port of replay; of several shards all of them, with '
-    'commas, in their order.')
-flags.DEFINE_string('learner', None, 'host:port of the learner.')
+role.define_replay()
+role.define_learner()
 flags.DEFINE_string(
     'variables', None, 'host:port of a variable cache; if not given, the '
     'learner has the variables.')
@@ -37,8 +35,7 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   if FLAGS.num_actors is not None:
     config.actor.num_actors = FLAGS.num_actors
   config.validate()
-  index = role.index('actor_index', ('JOB_COMPLETION_INDEX', 'SLURM_PROCID'),
-                     config.actor.num_actors)
+  index = role.index('actor_index', config.actor.num_actors)
   shards = role.addresses('replay', config.replay.shards)
   learner, = role.addresses('learner', 1)
   variables, = role.addresses('variables', 1) if FLAGS.variables else [learner]

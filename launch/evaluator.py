@@ -15,10 +15,8 @@ from launch import role
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('learner', None, 'host:port of the learner.')
-flags.DEFINE_bool(
-    'stay', False, 'When the run is over, wait until told to stop; for engines '
-    'that start again whatever ends.')
+role.define_learner()
+role.define_stay()
 
 
 def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
@@ -28,9 +26,7 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
     roles.run_evaluator(config, process.directory, learner, process.stop,
-                        process.patience, process.ready)
-    if FLAGS.stay:
-      process.stop.wait()
+                        process.patience, process.ready, FLAGS.stay)
 
   return metric_table.EVALUATOR, work
 

@@ -21,13 +21,9 @@ from launch import role
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string(
-    'replay', None, 'host:port of replay; of several shards all of them, with '
-    'commas, in their order.')
-flags.DEFINE_integer('port', None, 'TCP port on which the others reach it.')
-flags.DEFINE_bool(
-    'stay', False, 'When the run is over, tell those who come later, until '
-    'told to stop; for engines that start again whatever ends.')
+role.define_replay()
+role.define_port()
+role.define_stay()
 
 
 def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:

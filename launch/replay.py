@@ -22,7 +22,7 @@ from launch import role
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_integer('port', None, 'TCP port to serve on.')
+role.define_port()
 flags.DEFINE_integer(
     'shard', None, 'Which shard this is, from 0, of replay.shards; if not '
     'given, $JOB_COMPLETION_INDEX or $SLURM_PROCID.')
@@ -37,7 +37,7 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   footprint.check(alone, spec)
   count = config.replay.shards
   shard = 0 if count == 1 and FLAGS.shard is None else role.index(
-      'shard', ('JOB_COMPLETION_INDEX', 'SLURM_PROCID'), count)
+      'shard', count)
 
   name = metric_table.replay_roles(count)[shard]
   checkpoint_size.check(alone, spec, [run_directory.RunDirectory(

@@ -17,7 +17,6 @@ from typing import (
   NamedTuple,
   NoReturn,
   Optional,
-  Sequence,
   Tuple,
 )
 
@@ -29,12 +28,12 @@ from apex_tf import config as config_lib
 from apex_tf import process_environment
 from apex_tf import resuming
 from apex_tf import role_process
-from apex_tf import supervisor
 from apex_tf import validation
 from apex_tf import waiting
 from apex_tf.monitoring import health as health_lib
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import opening
+from apex_tf.monitoring import previous
 from apex_tf.monitoring import run_directory
 from launch import command_line
 
@@ -74,6 +73,33 @@ flags.DEFINE_integer(
     'health_port', 0, 'TCP port that answers GET /healthz and /readyz; 0 is '
     'none.', lower_bound=0, upper_bound=2**16 - 1)
 
+# By which engines tell the tasks of a role apart.
+INDEX_VARIABLES = ('JOB_COMPLETION_INDEX', 'SLURM_PROCID')
+
+
+def define_replay() -> None:
+  """Of those who are told where replay is."""
+  flags.DEFINE_string(
+      'replay', None, 'host:port of replay; of several shards all of them, '
+      'with commas, in their order.')
+
+
+def define_learner() -> None:
+  """Of those who are told where the learner is."""
+  flags.DEFINE_string('learner', None, 'host:port of the learner.')
+
+
+def define_port() -> None:
+  """Of those who serve others."""
+  flags.DEFINE_integer('port', None, 'TCP port on which the others reach it.')
+
+
+def define_stay() -> None:
+  """Of those who end with their run."""
+  flags.DEFINE_bool(
+      'stay', False, 'When the run is over, go on answering those who come '
+      'later, until told to stop; for engines that start again whatever ends.')
+
 
 def error(flag: str, value: Any, allowed: str) -> ValueError:
   """The error of a flag."""
@@ -99,7 +125,7 @@ def addresses(flag: str, count: int) -> List[str]:
     match = _ADDRESS.fullmatch(address)
     if match is None or not 0 < int(match.group(2)) < 2**16:
       raise error(flag, value, f'host:port, unlike {address!r}')
-  if len(set(found)) != count:
+  if len(found) != count or len(set(found)) != count:
     shards = ('one address' if count == 1 else f'{count} different addresses, '
               f'of the shards of replay.shards {count}')
     raise error(flag, value, shards)
@@ -119,26 +145,25 @@ def port(flag: str = 'port') -> int:
   return value
 
 
-def index(flag: str, variables: Sequence[str], count: int) -> int:
-  """Which of several a role is, by its flag or by what its engine says.
+def index(flag: str, count: int) -> int:
+  """Which of several a role is, by its flag or one of `INDEX_VARIABLES`.
 
   Args:
     flag: its name.
-    variables: of the environment, that engines set; the first that is there.
     count: how many there are.
 
   Raises:
     ValueError: names the flag or variable, its value and what is allowed.
   """
   name, value = flag, FLAGS[flag].value
-  for variable in variables:
+  for variable in INDEX_VARIABLES:
     if value is None and variable in os.environ:
       name, text = variable, os.environ[variable]
       if not text.isdecimal():
         raise error(name, text, 'a number')
       value = int(text)
   if value is None:
-    others = ''.join(f', or {variable} be set' for variable in variables)
+    others = ''.join(f', or {variable} be set' for variable in INDEX_VARIABLES)
     raise ValueError(f'{flag} is not given, but must be a number from 0 to '
                      f'{count - 1}{others}')
   if not 0 <= value < count:
@@ -149,8 +174,9 @@ def index(flag: str, variables: Sequence[str], count: int) -> int:
 def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
   """Checks the command line, does a role's work, and exits.
 
-  Exit codes: 0 where the run is over or the role was told to stop (SIGTERM,
-  Ctrl-C), 2 for a mistake in the command line, 1 for what failed later on.
+  Exit codes: 0 where the run is over, 143 where the role was told to stop
+  (SIGTERM, Ctrl-C), 2 for a mistake in the command line, 3 for numbers that are
+  not finite, 1 for all else that failed later on.
 
   Args:
     prepare: from the configuration and the flags makes the role's name and its
@@ -172,7 +198,7 @@ def run(prepare: Callable[[config_lib.Config], Tuple[str, Work]]) -> NoReturn:
     signal.signal(number, lambda *_: process.stop.set())
   logging.set_verbosity(logging.INFO)
   role_process.run(
-      role, directory, lambda: work(process), process.stop, _end)
+      role, directory, lambda: work(process), process.stop, role_process.end)
   raise AssertionError('the process has ended')
 
 
@@ -206,6 +232,8 @@ def _open_directory(config: config_lib.Config,
     if directory.holds_run:
       resuming.check_same(config, directory, FLAGS.workdir,
                           'another --workdir be given')
+    if directory.holds_run and role == metric_table.LEARNER:
+      previous.reopen(directory)
     directory = opening.for_role(FLAGS.workdir)
     if role == metric_table.LEARNER:  # The others only write beside it.
       directory.write_config(config)
@@ -230,7 +258,3 @@ def _serve_health(role: str) -> Optional[health_lib.HealthServer]:
                 f'a free port ({mistake.strerror})') from mistake
 
 
-def _end(exit_code: int) -> None:
-  """As `role_process.end`; to be told to stop is no failure here."""
-  role_process.end(0 if exit_code == supervisor.TOLD_TO_STOP else
-                   min(exit_code, 1))

@@ -17,8 +17,9 @@ from launch import role
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('learner', None, 'host:port of the learner.')
-flags.DEFINE_integer('port', None, 'TCP port on which actors reach it.')
+role.define_learner()
+role.define_port()
+role.define_stay()
 flags.DEFINE_integer('index', 0, 'Which of several caches this is, from 0.')
 
 
@@ -31,9 +32,14 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
 
   def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
+
+    def over() -> None:
+      if FLAGS.stay:
+        process.stop.wait()
+
     roles.run_variable_cache(
         config, process.directory, FLAGS.index, learner, f'localhost:{port}',
-        process.stop, process.patience, process.ready)
+        process.stop, process.patience, process.ready, over)
 
   return f'variable_cache_{FLAGS.index}', work
 

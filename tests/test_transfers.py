@@ -20,25 +20,31 @@ class _Clock:
 
 def test_so_many_have_a_turn_and_no_more():
   turns = transfers.Turns(_Clock())
-  given = [turns.begin_transfer() for _ in range(transfers.MAX_TRANSFERS)]
-  assert len(set(given)) == len(given) and all(given)
-  assert turns.begin_transfer() == ''
-  turns.end_transfer(given[3])
-  assert turns.begin_transfer() not in ('', *given)
-  assert turns.begin_transfer() == ''
-  turns.end_transfer(given[3])  # Courier may repeat a call.
-  assert turns.begin_transfer() == ''
+  names = [str(number) for number in range(transfers.MAX_TRANSFERS)]
+  assert all(map(turns.begin_transfer, names))
+  assert not turns.begin_transfer('another')
+  assert turns.begin_transfer(names[2])  # Courier may repeat a call.
+  turns.end_transfer(names[3])
+  assert turns.begin_transfer('another')
+  assert not turns.begin_transfer('a third')
+  turns.end_transfer(names[3])
+  assert not turns.begin_transfer('a third')
 
 
 def test_a_turn_that_is_not_given_back_ends():
   clock = _Clock()
   turns = transfers.Turns(clock)
-  for _ in range(transfers.MAX_TRANSFERS):
-    turns.begin_transfer()
+  for number in range(transfers.MAX_TRANSFERS):
+    turns.begin_transfer(str(number))
   clock.now += transfers.TRANSFER_SECONDS - 0.1
-  assert not turns.begin_transfer()
+  assert not turns.begin_transfer('another')
   clock.now += 0.2
-  assert turns.begin_transfer()
+  assert turns.begin_transfer('another')
+
+
+def _take_all(turns):
+  for number in range(transfers.MAX_TRANSFERS):
+    assert turns.begin_transfer(str(number))
 
 
 class _Server(transfers.Turns):
@@ -69,7 +75,7 @@ def test_all_get_theirs_a_few_at_a_time():
   received = []
 
   def fetch():
-    source = transfers.TurnTaker(server, server, lambda _: time.sleep(0.002))
+    source = transfers.TurnTaker(server, server, lambda _: time.sleep(0.1))
     received.append(source.get_variables(['version', 'policy']))
 
   threads = [threading.Thread(target=fetch) for _ in range(50)]
@@ -83,8 +89,7 @@ def test_all_get_theirs_a_few_at_a_time():
 
 def test_a_number_needs_no_turn():
   server = _Server()
-  while server.begin_transfer():
-    pass
+  _take_all(server)
   source = transfers.TurnTaker(server, None, lambda _: pytest.fail('waits'))
   assert source.get_variables(['version']) == ['version, served']
 
@@ -98,3 +103,22 @@ def test_a_turn_is_given_back_after_an_error():
       source.get_variables(['policy'])
   server.broken = False
   assert source.get_variables(['policy']) == ['policy, served']
+
+
+def test_who_waits_too_long_is_told():
+  server, waited = _Server(), []
+  _take_all(server)
+  with pytest.raises(transfers.BusyError):
+    transfers.TurnTaker(server, server, waited.append).get_variables(['policy'])
+  assert 2.5 < sum(waited) < 7.5
+
+
+def test_what_was_received_counts_though_the_turn_is_not_given_back():
+  server = _Server()
+
+  def fail(client):
+    raise ConnectionError(client)
+
+  server.end_transfer = fail
+  assert transfers.TurnTaker(server, server).get_variables(['policy']) == (
+      ['policy, served'])

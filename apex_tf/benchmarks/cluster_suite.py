@@ -67,7 +67,7 @@ def _curve_rows(num_actors: int, windows: Dict[str, List[workers.Window]]
     failures = sum(window.get('failures', 0.0) for window in windows[task])
     if failures:
       rows.append(report.Row(
-          'cluster', f'{what.format(num_actors)}, in vain',
+          'cluster', f'{what.format(num_actors)}, failed',
           rounds.Sample([failures]), '', bound=0.0, bound_is_lower=False))
   return rows
 

@@ -23,6 +23,7 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import roles
+from apex_tf import transfers
 from apex_tf import variables as variables_lib
 from apex_tf.benchmarks import servers
 from apex_tf.benchmarks import workers
@@ -96,6 +97,8 @@ class Actors:
         try:
           self._sources[index].get_variables(names)
           answers[index] += 1
+        except transfers.BusyError:
+          pass  # An actor acts on, and asks again.
         except Exception:  # pylint: disable=broad-except
           failures[index] += 1  # Courier raises its own type.
 

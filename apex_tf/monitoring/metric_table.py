@@ -153,8 +153,9 @@ TABLE: Tuple[Metric, ...] = (
            'Since that side last got on; near 0 where the limiter only slows '
            'it down to keep the ratio.'),
     # Evaluation, raw returns.
-    Metric('evaluation_return_mean', (EVALUATOR,), 'return',
-           'Mean over the episodes.'),
+    Metric('evaluation_return_mean', (EVALUATOR, LEARNER), 'return',
+           'Mean over the episodes; the learner has that of the newest '
+           'evaluation, for who sees its event files alone.'),
     Metric('evaluation_return_std', (EVALUATOR,), 'return',
            'Population standard deviation over the episodes.'),
     Metric('evaluation_return_min', (EVALUATOR,), 'return',

@@ -107,6 +107,8 @@ class StatusReporter:
     if status.actors:
       metrics['policy_age_steps'] = status.learner_steps - min(
           report.learner_step for report in status.actors.values())
+    if status.evaluations:
+      metrics['evaluation_return_mean'] = status.evaluations[-1].mean
     status.stalls = self._find_stalls(status, replay_answers)
     metrics['stalls'] = len(status.stalls)
     status.reporting_actors = (

@@ -20,6 +20,7 @@ from reverb import reverb_types
 from apex_tf import leases
 from apex_tf import waiting
 from apex_tf.replay import layout
+from apex_tf.replay import tables
 
 TABLE = 'learner'
 
@@ -47,11 +48,20 @@ def make_table() -> reverb.Table:
 class LearnerLease:
   """This learner's lease of one replay server."""
 
-  def __init__(self, address: str, holder: leases.Holder):
-    """Args: `host:port` of the server, and who this learner is."""
+  def __init__(self, address: str, holder: leases.Holder,
+               expected: Optional[reverb_types.TableInfo] = None):
+    """Initializes a lease that is not taken.
+
+    Args:
+      address: `host:port` of the server.
+      holder: who this learner is.
+      expected: its table of transitions by this learner's configuration; None
+        where that is not looked at.
+    """
     self.address = address
     self._client = reverb.Client(address)
     self._holder = holder
+    self._expected = expected
     self._count = 0
 
   def take(self, stop: threading.Event, patience: waiting.Patience) -> bool:
@@ -66,7 +76,8 @@ class LearnerLease:
 
     Raises:
       waiting.NoAnswerError: nobody answers, or not a replay server.
-      leases.RefusedError: another learner has it, and renews it.
+      leases.RefusedError: another learner has it, and renews it; or it is of
+        another configuration.
     """
     wait = waiting.Wait(f'replay at {self.address}', patience)
     seen: Optional[_Renewal] = None
@@ -106,7 +117,9 @@ class LearnerLease:
     """Renews the lease; to be called every `RENEWAL_SECONDS`.
 
     Raises:
-      leases.RefusedError: another learner has taken it.
+      waiting.NoAnswerError: it is another server by now.
+      leases.RefusedError: another learner has taken it; or it was started again
+        with another configuration.
       reverb.DeadlineExceededError: the server does not answer.
       RuntimeError: likewise.
     """
@@ -127,13 +140,18 @@ class LearnerLease:
       logging.info('The replay at %s is not given back: %s', self.address,
                    error)
 
-  def table_info(self) -> reverb_types.TableInfo:
-    """The server's table of transitions."""
-    return self._client.server_info()[layout.TABLE]
-
   def _read(self) -> Optional[_Renewal]:
     """The newest renewal, or None of a server that nobody has leased."""
-    if not self._client.server_info(timeout=5)[TABLE].current_size:
+    info = self._client.server_info(timeout=5)
+    if TABLE not in info:
+      raise waiting.NoAnswerError(
+          f'{self.address} has other tables: is it the right port?')
+    different = self._expected and tables.difference(
+        info[layout.TABLE], self._expected)
+    if different:
+      raise leases.RefusedError(f'the replay at {self.address} is of another '
+                                f'configuration: {different}')
+    if not info[TABLE].current_size:
       return None
     # It waits for an item, should there be none any more.
     (step,), = _within(_CALL_SECONDS,

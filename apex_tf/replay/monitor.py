@@ -1,5 +1,6 @@
 """What the tables say of themselves."""
 
+from concurrent import futures
 import threading
 import time
 from typing import Optional, Sequence
@@ -67,12 +68,15 @@ class ReplayMonitor:
     """
     self._clients = list(clients)
     self._config = config
+    # Side by side: each that is silent takes its time.
+    self._pool = futures.ThreadPoolExecutor(len(self._clients))
     self._blocked = ('', 0)  # The side, and how far it had come.
     self._blocked_since = 0.0
 
   def read(self, timeout_seconds: int = 5) -> Optional[status_lib.ReplayStatus]:
     """The state of the shards that answer in time, or None if none does."""
-    tables = [_table(client, timeout_seconds) for client in self._clients]
+    tables = list(self._pool.map(
+        lambda client: _table(client, timeout_seconds), self._clients))
     present = [table for table in tables if table is not None]
     if not present:
       return None

@@ -51,8 +51,8 @@ _PATIENCE_SECONDS = 1.0
 # One that can be sampled, and into which nobody has inserted for so long, has
 # lost its actors, and its rate limiter waits for them.
 _STARVED_SECONDS = 15.0
-# Since the first part is there, what the others are given to fill for the first
-# time.
+# After the first part of all has arrived, how long the other shards may take
+# for theirs.
 _START_SECONDS = 60.0
 
 

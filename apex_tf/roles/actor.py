@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Callable, List
+from typing import Callable, Optional
 
 from absl import logging
 import reverb
@@ -19,16 +19,57 @@ from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import monitor as replay_monitor
 from apex_tf.roles import learner_client
+from apex_tf.roles import membership as membership_lib
 
 _REPORT_PERIOD_SECONDS = 1.0
-_ENDLESS = waiting.Patience()
+
+
+class _Reports:
+  """What the learner is told now and then, and what becomes of it.
+
+  Attributes:
+    failure: why the actor may not go on, if it may not.
+  """
+
+  def __init__(self, report: Callable[[], str], run_over: threading.Event,
+               silence: waiting.Wait):
+    """Initializes them.
+
+    Args:
+      report: reports; returns the phase of the run.
+      run_over: to be set when the actor is to end.
+      silence: of a learner that does not answer.
+    """
+    self.failure: Optional[Exception] = None
+    self._report = report
+    self._run_over = run_over
+    self._silence = silence
+
+  def send(self) -> None:
+    """Reports, and looks whether the run goes on."""
+    try:
+      try:
+        phase = self._report()
+        self._silence.note_answer()
+      except leases.RefusedError:
+        raise
+      except Exception as error:  # pylint: disable=broad-except
+        self._silence.note(error)  # It acts on, but not for ever.
+        return
+    except (leases.RefusedError, waiting.NoAnswerError) as reason:
+      self.failure = reason
+      self._run_over.set()
+      return
+    # Until its last step is saved, a learner that dies has to learn on.
+    if phase in (status_lib.FINAL_EVALUATION, status_lib.DONE):
+      self._run_over.set()
 
 
 def run_actor(config: config_lib.Config,
               directory: run_directory.RunDirectory, index: int,
               replay_address: str, learner_address: str,
               variables_address: str, stop: threading.Event,
-              patience: waiting.Patience = _ENDLESS,
+              patience: waiting.Patience = waiting.ENDLESS,
               ready: Callable[[], None] = lambda: None) -> None:
   """Acts and writes experience until the run is over.
 
@@ -50,7 +91,7 @@ def run_actor(config: config_lib.Config,
   role = f'actor_{index}'
   builder = builder_lib.Builder(config)
   learner = learner_client.connect(learner_address)
-  membership = learner_client.Membership(learner, role)
+  membership = membership_lib.Membership(learner, role)
   if not membership.join(config, stop, patience):
     return
   environment = builder.make_environment(index)
@@ -72,33 +113,17 @@ def run_actor(config: config_lib.Config,
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(role), role)
 
-  silence = waiting.Wait(f'learner at {learner_address}', patience)
-  failure: List[Exception] = []
-
-  def report() -> None:
-    try:
-      phase = membership.check(
-          learner.report_actor(index, monitor.report()))
-      silence.note_answer()
-    except Exception as error:  # pylint: disable=broad-except
-      try:
-        if isinstance(error, leases.RefusedError):
-          raise
-        silence.note(error)  # It acts on, but not for ever.
-      except (leases.RefusedError, waiting.NoAnswerError) as reason:
-        failure.append(reason)
-        run_over.set()
-      return
-    # Until its last step is saved, a learner that dies has to learn on.
-    if phase in (status_lib.FINAL_EVALUATION, status_lib.DONE):
-      run_over.set()
+  reports = _Reports(
+      lambda: membership.check(learner.report_actor(index, monitor.report())),
+      run_over, waiting.Wait(f'learner at {learner_address}', patience))
 
   def watch() -> None:
     if stop.is_set():
       run_over.set()
 
   tasks = [
-      background.PeriodicTask(report, _REPORT_PERIOD_SECONDS, f'{role}_report'),
+      background.PeriodicTask(
+          reports.send, _REPORT_PERIOD_SECONDS, f'{role}_report'),
       background.PeriodicTask(watch, 0.2, f'{role}_watch'),
   ]
   logging.info('%s acts in %d environments.', role,
@@ -116,6 +141,6 @@ def run_actor(config: config_lib.Config,
   logger.close()
   adder.close()
   environment.close()
-  if failure:
-    raise failure[0]
+  if reports.failure is not None:
+    raise reports.failure
   membership.leave()

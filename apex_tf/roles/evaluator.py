@@ -10,14 +10,15 @@ from absl import logging
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import leases
+from apex_tf import transfers
 from apex_tf import waiting
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
+from apex_tf.roles import membership as membership_lib
 
 ROLE = 'evaluator'
-_ENDLESS = waiting.Patience()
 
 
 def write_metrics(logger: metrics_lib.MetricsLogger,
@@ -65,8 +66,9 @@ def measure_until_sure(
 def run_evaluator(config: config_lib.Config,
                   directory: run_directory.RunDirectory, learner_address: str,
                   stop: threading.Event,
-                  patience: waiting.Patience = _ENDLESS,
-                  ready: Callable[[], None] = lambda: None) -> None:
+                  patience: waiting.Patience = waiting.ENDLESS,
+                  ready: Callable[[], None] = lambda: None,
+                  stay: bool = False) -> None:
   """Evaluates now and then, and once more when learning is over.
 
   Args:
@@ -76,6 +78,8 @@ def run_evaluator(config: config_lib.Config,
     stop: ends the process early.
     patience: with a learner that does not answer, at the start and later on.
     ready: called once it is at work.
+    stay: goes on when the run is over: its learner may come back, and want the
+      final evaluation again.
 
   Raises:
     leases.RefusedError: the learner does not want it.
@@ -83,10 +87,12 @@ def run_evaluator(config: config_lib.Config,
   """
   builder = builder_lib.Builder(config)
   learner = learner_client.connect(learner_address)
-  membership = learner_client.Membership(learner, ROLE)
+  membership = membership_lib.Membership(learner, ROLE)
   if not membership.join(config, stop, patience):
     return
-  parts = builder.make_evaluator(learner)
+  # A whole version may take its time.
+  parts = builder.make_evaluator(learner_client.LearnerClient(
+      learner_address, transfers.TRANSFER_SECONDS))
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(ROLE), ROLE)
 
@@ -143,7 +149,7 @@ def run_evaluator(config: config_lib.Config,
       if counts is None:
         continue  # It is to stop.
       evaluate(counts, True, lambda: not stop.is_set())
-    elif phase == status_lib.DONE:
+    elif phase == status_lib.DONE and not stay:
       break
     elif phase == status_lib.LEARNING and time.monotonic() >= next_time:
       next_time = time.monotonic() + config.evaluator.period_seconds

@@ -30,7 +30,6 @@ from apex_tf.monitoring import status_reporter
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import learner_lease
 from apex_tf.replay import monitor as monitor_lib
-from apex_tf.replay import tables
 from apex_tf.roles import learner_service
 
 _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
@@ -38,9 +37,8 @@ _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
 _FINAL_EVALUATION_GRACE_SECONDS = 30.0
 # Between two attempts to write what a run leaves on a disk that is full.
 _RETRY_SECONDS = 2.0
-# Since the first shard of replay is there, the others are given to answer.
+# After the first shard of replay has answered, how long the others may take.
 _SHARDS_SECONDS = 60.0
-_ENDLESS = waiting.Patience()
 
 
 def publish_last(learner: learner_lib.Learner,
@@ -76,9 +74,10 @@ class _LearnerProcess:
     self._coordinator = coordinator_lib.Coordinator(config.run)
     self._holder = leases_lib.this_process()
     clients = [reverb.Client(address) for address in replay_addresses]
-    self._replay_leases = [learner_lease.LearnerLease(address, self._holder)
-                           for address in replay_addresses]
-    self._table = builder.make_replay_tables()[0].info
+    table = builder.make_replay_tables()[0].info
+    self._replay_leases = [
+        learner_lease.LearnerLease(address, self._holder, table)
+        for address in replay_addresses]
     self._failure: Optional[Exception] = None
     self._feedback = builder.make_feedback(clients)
     self._learner = builder.make_learner(
@@ -264,10 +263,6 @@ class _LearnerProcess:
       # However long it takes: the others may do without it.
       if not lease.take(self._learning_over, waiting.Patience()):
         return
-      different = tables.difference(lease.table_info(), self._table)
-      if different:
-        raise leases_lib.RefusedError(f'the replay at {lease.address} is of '
-                                      f'another configuration: {different}')
       taken.set()
       while not self._learning_over.wait(learner_lease.RENEWAL_SECONDS):
         try:
@@ -291,7 +286,7 @@ def run_learner(config: config_lib.Config,
                 directory: run_directory.RunDirectory,
                 replay_addresses: Sequence[str], address: str,
                 stop: threading.Event,
-                patience: waiting.Patience = _ENDLESS,
+                patience: waiting.Patience = waiting.ENDLESS,
                 ready: Callable[[], None] = lambda: None,
                 over: Callable[[], None] = lambda: None) -> None:
   """Learns until a limit is reached, then waits for the final evaluation.

@@ -64,18 +64,19 @@ class LearnerService(core.VariableSource):
       return {'refused': f'{"; ".join(changed)}, as the learner has it',
               'held_by': ''}
     other = self._leases.take(role, leases_lib.Holder(owner, incarnation))
-    return {'refused': '', 'held_by': str(other or '')}
+    return {'refused': '', 'held_by': other.owner if other else ''}
 
   def get_variables(self, names: Sequence[str]) -> List[Any]:
     """See `Learner.get_variables`."""
     return self._learner.get_variables(names)
 
-  def begin_transfer(self) -> str:
-    """See `transfers.Turns`; so `end_transfer`."""
-    return self._turns.begin_transfer()
+  def begin_transfer(self, client: str) -> bool:
+    """See `transfers.Turns`."""
+    return self._turns.begin_transfer(client)
 
-  def end_transfer(self, turn: str) -> None:
-    self._turns.end_transfer(turn)
+  def end_transfer(self, client: str) -> None:
+    """See `transfers.Turns`."""
+    self._turns.end_transfer(client)
 
   def get_and_keep_variables(self, names: Sequence[str]) -> List[Any]:
     """See `Learner.get_and_keep_variables`."""

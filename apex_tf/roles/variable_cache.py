@@ -15,18 +15,19 @@ from apex_tf import waiting
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
+from apex_tf.roles import membership as membership_lib
 
 # Between two questions for a newer version.
 _REFRESH_SECONDS = 0.5
-_ENDLESS = waiting.Patience()
 
 
 def run_variable_cache(config: config_lib.Config,
                        directory: run_directory.RunDirectory, index: int,
                        learner_address: str, address: str,
                        stop: threading.Event,
-                       patience: waiting.Patience = _ENDLESS,
-                       ready: Callable[[], None] = lambda: None) -> None:
+                       patience: waiting.Patience = waiting.ENDLESS,
+                       ready: Callable[[], None] = lambda: None,
+                       over: Callable[[], None] = lambda: None) -> None:
   """Serves the learner's variables until the run is over.
 
   Args:
@@ -37,7 +38,8 @@ def run_variable_cache(config: config_lib.Config,
     address: `host:port` on which actors reach it, as a variable source.
     stop: ends the process early.
     patience: with a learner that does not answer, at the start and later on.
-    ready: called once it has variables, and again and again.
+    ready: called once it has variables.
+    over: called once the run is over, while it still serves.
 
   Raises:
     leases.RefusedError: the learner does not want it.
@@ -45,7 +47,7 @@ def run_variable_cache(config: config_lib.Config,
   """
   del directory
   learner = learner_client.connect(learner_address)
-  membership = learner_client.Membership(learner, f'variable_cache_{index}')
+  membership = membership_lib.Membership(learner, f'variable_cache_{index}')
   if not membership.join(config, stop, patience):
     return
   cache = variables_lib.VariableCache(
@@ -61,18 +63,22 @@ def run_variable_cache(config: config_lib.Config,
   logging.info('Variables are served at %s.', address)
   silence = waiting.Wait(f'learner at {learner_address}', patience)
   try:
-    phase = ''
+    phase, is_ready = '', False
     while not stop.is_set() and phase != status_lib.DONE:
       try:
         phase = membership.get_phase()
         cache.refresh()
-        ready()
         silence.note_answer()
+        if not is_ready:
+          ready()
+          is_ready = True
       except leases.RefusedError:
         raise
       except Exception as error:  # pylint: disable=broad-except
         silence.note(error)
       stop.wait(_REFRESH_SECONDS)
+    if phase == status_lib.DONE:
+      over()
     membership.leave()
   finally:
     server.Stop()

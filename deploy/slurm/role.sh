@@ -1,6 +1,6 @@
 #!/bin/bash
 # One task of a job step: a role, started again when it fails, as Kubernetes
-# would; what a command line gets wrong (exit code 2) would come again.
+# would.
 #
 #   role.sh ROLE FLAGS...
 set -uo pipefail
@@ -11,9 +11,9 @@ if [[ $role == replay ]]; then  # Shards may share a node.
   set -- --port=$((APEX_REPLAY_PORT + SLURM_PROCID)) "$@"
 fi
 
-stopped=false
+stopped=false child=$$
 trap 'stopped=true; kill -TERM "$child"' TERM
-while true; do
+while ! $stopped; do
   python -m "launch.$role" "$@" &
   child=$!
   code=0
@@ -22,8 +22,13 @@ while true; do
     code=0
     wait "$child" || code=$?
   done
-  if $stopped || [[ $code == 0 || $code == 2 ]]; then
-    exit "$code"
-  fi
-  sleep 5
+  case $code in
+    0 | 143) exit 0 ;;
+    2 | 3)  # It would come again, and the others would wait.
+      scancel --signal=TERM --batch "$APEX_JOB_ID"
+      exit "$code" ;;
+  esac
+  sleep 5 &
+  child=$!
+  wait "$child"
 done

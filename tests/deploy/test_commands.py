@@ -110,8 +110,8 @@ def _run(engine, learner_volume, num_actors):
   for role in engine.roles.values():
     role.kill(signal.SIGTERM)
   for name, role in engine.roles.items():
-    # TensorBoard ends by the signal.
-    assert role.wait() == 0 or manifests.TENSORBOARD in name, role.output
+    # TensorBoard ends as it likes.
+    assert role.wait() == 143 or manifests.TENSORBOARD in name, role.output
   assert checkpoints.Checkpoints(
       engine.volume(learner_volume) / 'checkpoints' / 'learner'
   ).newest() is not None
@@ -122,6 +122,7 @@ def _has_replay(directory, shard):
       directory / 'checkpoints' / f'replay_{shard}').newest() is not None
 
 
+@pytest.mark.cluster
 def test_the_pods_run(tmp_path, network):
   engine = _Engine(tmp_path, network, manifests.pod_containers(),
                    manifests.KUBERNETES / 'run.flags')

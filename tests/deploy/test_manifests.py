@@ -84,8 +84,8 @@ def _pods():
   return found
 
 
-def _is_allowed(source, target, port):
-  """Whether the NetworkPolicies let a pod of these labels reach another."""
+def _allows(direction, side, mine, other, port):
+  """Whether the policies of a pod of these labels allow it one direction."""
 
   def matches(selector, labels):
     expressions = selector.get('matchExpressions', [])
@@ -93,22 +93,22 @@ def _is_allowed(source, target, port):
     return selector.get('matchLabels', {}).items() <= labels.items() and all(
         labels.get(each['key']) in each['values'] for each in expressions)
 
-  def allows(direction, side, mine, other):
-    policies = [
-        policy['spec'] for policy in manifests.of_kind('NetworkPolicy')
-        if direction in policy['spec']['policyTypes'] and
-        matches(policy['spec']['podSelector'], mine)]
-    assert policies  # Otherwise all is allowed.
-    rules = itertools.chain.from_iterable(
-        policy.get(direction.lower(), []) for policy in policies)
-    return any(
-        ('ports' not in rule or port in {each['port']
-                                         for each in rule['ports']}) and
-        (side not in rule or any(matches(each['podSelector'], other)
-                                 for each in rule[side])) for rule in rules)
+  policies = [
+      policy['spec'] for policy in manifests.of_kind('NetworkPolicy')
+      if direction in policy['spec']['policyTypes'] and
+      matches(policy['spec']['podSelector'], mine)]
+  assert policies  # Otherwise all is allowed.
+  rules = itertools.chain.from_iterable(
+      policy.get(direction.lower(), []) for policy in policies)
+  return any(
+      ('ports' not in rule or port in {each['port']
+                                       for each in rule['ports']}) and
+      (side not in rule or any(matches(each['podSelector'], other)
+                               for each in rule[side])) for rule in rules)
 
-  return (allows('Egress', 'to', source, target) and
-          allows('Ingress', 'from', target, source))
+
+def _admits(target, source, port):
+  return _allows('Ingress', 'from', target, source, port)
 
 
 def test_every_address_is_served_and_may_be_reached():
@@ -120,25 +120,41 @@ def test_every_address_is_served_and_may_be_reached():
         name, port = address.split(':')
         labels, ports = pods[name]
         assert int(port) in ports, address
-        assert _is_allowed(container.labels, labels, int(port)), (
-            container.name, address)
+        assert _admits(labels, container.labels, int(port)) and _allows(
+            'Egress', 'to', container.labels, labels, int(port)), (
+                container.name, address)
         seen.add(name)
   assert seen == {'replay-0.replay', 'replay-1.replay', 'learner', 'variables'}
 
 
 def test_nobody_else_may():
+  deny, = [policy['spec'] for policy in manifests.of_kind('NetworkPolicy')
+           if policy['metadata']['name'] == 'default-deny']
+  assert deny == {'podSelector': {}, 'policyTypes': ['Ingress', 'Egress']}
   pods = _pods()
-  apart = {'app': 'other', 'role': 'actor'}
   for name, (labels, ports) in pods.items():
-    for port in ports - {8080}:
-      matching = [policy for policy in manifests.of_kind('NetworkPolicy')
-                  if policy['metadata']['name'] == 'default-deny']
-      assert matching[0]['spec'] == {
-          'podSelector': {}, 'policyTypes': ['Ingress', 'Egress']}
-      assert not _is_allowed(apart, labels, port), name
+    for port in ports - {8080}:  # The nodes' probes come from anywhere.
+      for apart in ({'app': 'other', 'role': 'actor'}, {'app': 'apex'}):
+        assert not _admits(labels, apart, port), (name, apart)
   evaluator = {'app': 'apex', 'role': 'evaluator'}
-  assert not _is_allowed(evaluator, *pods['replay-0.replay'][:1], 5000)
-  assert not _is_allowed(evaluator, *pods['variables'][:1], 5002)
+  assert _admits(pods['learner'][0], evaluator, 5001)
+  assert not _admits(pods['replay-0.replay'][0], evaluator, 5000)
+  assert not _admits(pods['variables'][0], evaluator, 5002)
+
+
+def test_the_job_may_count_failures_of_each_index():
+  """What the schema does not say: it takes pods that are not restarted."""
+  job, = manifests.of_kind('Job')
+  assert job['spec']['backoffLimitPerIndex'] > 100
+  assert job['spec']['completionMode'] == 'Indexed'
+  assert manifests.template(job)['spec']['restartPolicy'] == 'Never'
+
+
+def test_what_an_engine_starts_for_ever_stays():
+  for container in manifests.pod_containers():
+    if container.host.startswith(('learner', 'evaluator', 'variable-cache')):
+      assert '--stay' in container.command or (
+          container.command[0] == manifests.TENSORBOARD)
 
 
 def test_there_are_as_many_pods_as_the_flags_say():

@@ -28,6 +28,7 @@ from apex_tf.replay import learner_lease
 from apex_tf.replay import tables as tables_lib
 from apex_tf.roles import learner as learner_role
 from apex_tf.roles import learner_client
+from apex_tf.roles import membership as membership_lib
 from configs import cartpole
 
 # Of a machine with other things to do.
@@ -262,7 +263,7 @@ def test_the_learner_role_waits_for_what_it_leaves(
     return directory.read_status() or status_lib.RunStatus()
 
   wait_for(lambda: read().unsaved)
-  onlooker = learner_client.Membership(
+  onlooker = membership_lib.Membership(
       learner_client.connect(address), 'onlooker')
   wait_for(lambda: onlooker.get_phase() == status_lib.DONE)
   time.sleep(5.0)

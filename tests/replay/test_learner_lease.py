@@ -1,14 +1,18 @@
 """Two learners and one real replay server."""
 
+import contextlib
 import threading
 import time
 
 import pytest
 import reverb
 
+from apex_tf import config as config_lib
 from apex_tf import leases
 from apex_tf import waiting
 from apex_tf.replay import learner_lease
+from apex_tf.replay import tables
+from tests import scripted_environment
 
 _FIRST = leases.Holder('a, process 1', 'x')
 _SECOND = leases.Holder('b, process 2', 'y')
@@ -32,7 +36,8 @@ def test_a_learner_at_work_is_not_disturbed(address):
 
   def renew():
     while not stop.wait(0.2):
-      first.renew()
+      with contextlib.suppress(RuntimeError):  # Not in time, once.
+        first.renew()
 
   thread = threading.Thread(target=renew)
   thread.start()
@@ -93,3 +98,30 @@ def test_nobody_answers():
                      match='replay at localhost:1 has not answered for 1 s'):
     learner_lease.LearnerLease('localhost:1', _FIRST).take(
         threading.Event(), waiting.Patience(1.0))
+
+
+def test_a_table_that_is_not_as_configured_is_refused(serve):
+  spec = scripted_environment.ScriptedEnvironment(scripted_environment.Script(
+      [[scripted_environment.Episode((0.0,))]])).spec()
+
+  def make(capacity):
+    return tables.make_tables(
+        config_lib.ReplayConfig(capacity=capacity, min_size=4), spec)
+
+  server = serve([*make(100), learner_lease.make_table()])
+  address = f'localhost:{server.port}'
+  assert _take(learner_lease.LearnerLease(
+      address, _FIRST, make(100)[0].info))
+  other = learner_lease.LearnerLease(address, _FIRST, make(90)[0].info)
+  for call in (lambda: _take(other), other.renew):
+    with pytest.raises(leases.RefusedError, match=(
+        f'the replay at {address} is of another configuration: max_size is 100,'
+        ' but must be 90')):
+      call()
+
+
+def test_a_replay_server_of_others_is_named(serve):
+  address = f'localhost:{serve([reverb.Table.queue("other", 1)]).port}'
+  with pytest.raises(waiting.NoAnswerError, match=(
+      f'{address} has other tables: is it the right port')):
+    _take(learner_lease.LearnerLease(address, _FIRST))

@@ -9,11 +9,13 @@ import tensorflow as tf
 
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import leases
+from apex_tf import transfers
 from apex_tf import variables
 from apex_tf import waiting
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
 from apex_tf.roles import learner_service
+from apex_tf.roles import membership as membership_lib
 from configs import cartpole
 
 
@@ -66,7 +68,7 @@ def test_a_configuration_that_differs_is_refused_by_its_fields(service, config):
 def test_a_place_is_had_by_one(service, config):
   text = config.to_json()
   assert service.join('actor_0', 'a', '1', text)['held_by'] == ''
-  assert 'a' in service.join('actor_0', 'b', '2', text)['held_by']
+  assert service.join('actor_0', 'b', '2', text)['held_by'] == 'a'
   assert service.join('actor_1', 'b', '2', text)['held_by'] == ''
   # What another reports by that name does not count.
   assert service.report_actor(0, _report('a', '1')) == status_lib.FILLING
@@ -75,7 +77,7 @@ def test_a_place_is_had_by_one(service, config):
   # The next process of the same supervisor need not wait.
   assert service.join('actor_0', 'a', '3', text)['held_by'] == ''
   service.leave('actor_0', 'b', '2')
-  assert 'a' in service.join('actor_0', 'b', '2', text)['held_by']
+  assert service.join('actor_0', 'b', '2', text)['held_by'] == 'a'
   service.leave('actor_0', 'a', '3')
   assert service.join('actor_0', 'b', '2', text)['held_by'] == ''
 
@@ -90,7 +92,7 @@ def test_only_who_has_the_place_is_heard(service, config, heard):
 
 
 def test_who_has_lost_its_place_ends(service, address, config):
-  first, second = (learner_client.Membership(
+  first, second = (membership_lib.Membership(
       learner_client.connect(address), 'evaluator') for _ in range(2))
   stop, patience = threading.Event(), waiting.Patience(60.0)
   assert first.join(config, stop, patience)
@@ -107,14 +109,14 @@ def test_a_wait_for_a_place_may_be_stopped(service, address, config):
   service.join('evaluator', 'other', '1', config.to_json())
   stop = threading.Event()
   threading.Timer(0.5, stop.set).start()
-  assert not learner_client.Membership(
+  assert not membership_lib.Membership(
       learner_client.connect(address), 'evaluator').join(
           config, stop, waiting.Patience())
 
 
 def test_variables_are_fetched_in_turns(service, address):
-  while service.begin_transfer():
-    pass
+  for number in range(transfers.MAX_TRANSFERS):
+    assert service.begin_transfer(str(number))
   source = learner_client.variables_at(address)
   assert source.get_variables(['learner_step']) == [0]
   received = []
@@ -123,8 +125,7 @@ def test_variables_are_fetched_in_turns(service, address):
   thread.start()
   thread.join(1.0)
   assert thread.is_alive() and not received
-  # pylint: disable-next=protected-access
-  service.end_transfer(next(iter(service._turns._ends)))
+  service.end_transfer('5')
   thread.join(30.0)
   assert received[0][0] == [1.0]
-  assert service.begin_transfer()  # It was given back.
+  assert service.begin_transfer('another')  # It was given back.
