@@ -11,11 +11,17 @@ if [[ $role == replay ]]; then  # Shards may share a node.
   set -- --port=$((APEX_REPLAY_PORT + SLURM_PROCID)) "$@"
 fi
 
-stopped=false child=$$
-trap 'stopped=true; kill -TERM "$child"' TERM
+stopped=false child=
+stop() {
+  stopped=true
+  [[ -z $child ]] || kill -TERM "$child" 2>/dev/null
+}
+trap stop TERM
+
 while ! $stopped; do
   python -m "launch.$role" "$@" &
   child=$!
+  $stopped && stop  # It came in between.
   code=0
   wait "$child" || code=$?
   while kill -0 "$child" 2>/dev/null; do  # A signal ends `wait` early.
@@ -23,7 +29,7 @@ while ! $stopped; do
     wait "$child" || code=$?
   done
   case $code in
-    0 | 143) exit 0 ;;
+    0) exit 0 ;;
     2 | 3)  # It would come again, and the others would wait.
       scancel --signal=TERM --batch "$APEX_JOB_ID"
       exit "$code" ;;
@@ -32,3 +38,4 @@ while ! $stopped; do
   child=$!
   wait "$child"
 done
+exit 0
