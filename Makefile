@@ -68,6 +68,7 @@ test-cluster: doctor environment  ## Runs on many hosts, whose cables are pulled
 	$(VENV_PYTHON) -m pytest -m cluster -s -o faulthandler_timeout=0 $(ARGS)
 
 test-faults: doctor environment  ## A run of many faults (ARGS=--output=FILE).
+	$(VENV_PYTHON) -m pytest -m faults -o faulthandler_timeout=0
 	$(VENV_PYTHON) -m tests.faults --faults=60 --seed=0 $(ARGS)
 
 soak: doctor environment  ## Watch a long run for leaks (MINUTES=, ARGS=).

@@ -177,7 +177,11 @@ class _LearnerProcess:
         self._coordinator.get_phase() != status_lib.DONE):
       pass
     if self._stop.is_set():
-      return False  # If it alone was to stop, the next one goes on.
+      # If it alone was to stop, the next one goes on, with all that the last
+      # status counts.
+      self._stop_serving()
+      self._save_all()
+      return False
     self._coordinator.finish()
     errors = self._save_all()  # With the final evaluation.
     # The others learn from the phase that the run is over.
@@ -231,8 +235,13 @@ class _LearnerProcess:
       task.stop()
     self._reporter.close()
     self._feedback.stop()
+    self._stop_serving()
+
+  def _stop_serving(self) -> None:
+    """From now on nothing is reported."""
     if self._server is not None:
       self._server.Stop()
+      self._server = None
 
   def _take_replay(self) -> None:
     """Waits until the shards are this learner's, for a minute from the first.

@@ -14,6 +14,8 @@ from apex_tf.roles import learner_client
 
 # A lease that is held for so long is renewed: its holder is there.
 _HELD_SECONDS = 2 * leases.LEASE_SECONDS
+# For the learner to hear of an end.
+_LEAVE_SECONDS = 1.0
 
 
 class Membership:
@@ -93,7 +95,15 @@ class Membership:
     return phase
 
   def leave(self) -> None:
-    """Ends it: the next process with this role need not wait."""
+    """Ends it: the next process with this role need not wait.
+
+    Without an answer it returns soon: the learner may be at its end as well.
+    """
+    thread = threading.Thread(target=self._leave, daemon=True)
+    thread.start()
+    thread.join(_LEAVE_SECONDS)
+
+  def _leave(self) -> None:
     try:
       self._learner.leave(self._role, *self.holder)
     except Exception as error:  # pylint: disable=broad-except

@@ -28,7 +28,7 @@ def test_parts_are_measured_and_written_down(tmp_path):
     results = dict(zip(names, pool.map(
         lambda suite: _run(
             f'--suite={suite}', '--rounds=1', '--seconds_scale=0.05',
-            '--replay_sizes=2000,3000', '--simulated_actors=3,1',
+            '--replay_sizes=2000,3000', '--simulated_actors=2',
             f'--output={outputs[suite]}'), names)))
   suites = {}
   for suite, result in results.items():
@@ -47,13 +47,11 @@ def test_parts_are_measured_and_written_down(tmp_path):
     # CPU time is counted in hundredths of a second.
     assert all(row['median'] > 0 for row in written['rows']
                if row['unit'] != 'CPU us')
-  for count in (1, 3):
-    what = {row['what'] for row in suites['cluster']
-            if row['num_actors'] == count}
-    assert what == {f'inserts of {count} writers',
-                    f'whole versions from the learner to {count} actors',
-                    f'whole versions from a cache to {count} actors',
-                    f'versions asked for by {count} actors'}
+  what = {row['what'] for row in suites['cluster'] if row['num_actors'] == 2}
+  assert what == {'inserts of 2 writers',
+                  'whole versions from the learner to 2 actors',
+                  'whole versions from a cache to 2 actors',
+                  'versions asked for by 2 actors'}
   assert image.imread(tmp_path / 'cluster_simulated.png').shape[:2] == (
       600, 2700)
   asked = {suite: [row['bound'] for row in rows if row['bound'] is not None]
