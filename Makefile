@@ -17,8 +17,8 @@ INSTALLED := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup environment run test test-learning test-faults \
-  soak benchmark peers check lock clean
+.PHONY: help doctor setup environment run test test-learning test-cluster \
+  test-faults soak benchmark peers check lock clean
 
 help:  ## This list.
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "  %-14s %s\n", $$1, $$2 }' \
@@ -56,13 +56,19 @@ run: doctor environment  ## Train Ape-X DQN on CartPole (WORKDIR=, ARGS=).
 	$(VENV_PYTHON) -m launch.train --config=configs/cartpole.py \
 	  --workdir=$(WORKDIR) --resume=never $(ARGS)
 
+# Most tests start processes and wait for them: two at a time take two thirds of
+# the time.
 test: doctor environment  ## All tests but the slow learning runs (ARGS=).
-	$(VENV_PYTHON) -m pytest -m 'not learning' $(ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses=2 --dist=worksteal $(ARGS)
 
 test-learning: doctor environment  ## The slow learning runs.
 	$(VENV_PYTHON) -m pytest -m learning -o faulthandler_timeout=0 $(ARGS)
 
+test-cluster: doctor environment  ## Runs on many hosts, whose cables are pulled.
+	$(VENV_PYTHON) -m pytest -m cluster -s -o faulthandler_timeout=0 $(ARGS)
+
 test-faults: doctor environment  ## A run of many faults (ARGS=--output=FILE).
+	$(VENV_PYTHON) -m pytest -m faults -o faulthandler_timeout=0
 	$(VENV_PYTHON) -m tests.faults --faults=60 --seed=0 $(ARGS)
 
 soak: doctor environment  ## Watch a long run for leaks (MINUTES=, ARGS=).

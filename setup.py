@@ -41,9 +41,11 @@ _EXTRAS = {
     'video': ['imageio==2.38.0', 'imageio-ffmpeg==0.8.1', 'pygame==2.6.1'],
     'dev': [
         'hypothesis==6.168.5',
+        'kubernetes-validate==1.37.0',
         'mypy==2.4.1',
         'pip-tools==7.6.2',
         'pytest==9.2.0',
+        'pytest-xdist==3.8.0',
         'ruff==0.17.6',
         'types-psutil==7.2.2.20261111',
     ],

@@ -4,8 +4,9 @@ The verbs are those of Acme's builders. Every part takes what it needs through
 its constructor; this is the one place that reads the configuration for them.
 """
 
+import functools
 import threading
-from typing import Any, Iterator, List, NamedTuple, Optional
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence
 
 from acme import core
 from acme import specs
@@ -25,7 +26,9 @@ from apex_tf.environments import base as environments_base
 from apex_tf.replay import adder as adder_lib
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import eviction as eviction_lib
+from apex_tf.replay import feedback as feedback_lib
 from apex_tf.replay import priorities as priorities_lib
+from apex_tf.replay import shards as shards_lib
 from apex_tf.replay import tables as tables_lib
 
 # First words of the seeds of the parts that draw random numbers.
@@ -65,7 +68,9 @@ class Builder:
                self.config.evaluator.episodes)
 
   def make_replay_tables(self, limit_ratio: bool = True) -> List[reverb.Table]:
-    return tables_lib.make_tables(self.config.replay, self.spec, limit_ratio)
+    """Those of one shard."""
+    return tables_lib.make_tables(
+        self.config.replay.of_shard(), self.spec, limit_ratio)
 
   def make_environment(
       self, actor_index: int) -> environments_base.BatchedEnvironment:
@@ -108,40 +113,62 @@ class Builder:
     return variables_lib.VariableClient(
         source, policy.variables, self.config.actor.sync_period, asynchronous)
 
-  def make_dataset(self, replay_address: str) -> tf.data.Dataset:
+  def make_dataset(self, replay_address: str,
+                   shard: int = 0) -> tf.data.Dataset:
+    """What one shard gives to a batch."""
     gpus = tf.config.list_logical_devices('GPU')
     return dataset_lib.make_dataset(
-        replay_address, self.config.learner,
-        self.config.replay.importance_exponent, self.spec.actions,
+        replay_address, self.config.learner.of_shard(self.config.replay.shards),
+        self.config.replay.importance_exponent, self.spec.actions, shard,
         device=gpus[0].name if gpus else '')
+
+  def make_batches(self, replay_addresses: Sequence[str],
+                   stop: threading.Event) -> Iterator[dataset_lib.Batch]:
+    """Batches of all shards, until `stop` is set."""
+    fetchers = [
+        dataset_lib.BatchFetcher(
+            functools.partial(self.make_dataset, address, shard), stop)
+        for shard, address in enumerate(replay_addresses)]
+    if len(fetchers) == 1:
+      return fetchers[0]
+    min_size = self.config.replay.of_shard().min_size
+    looks = [
+        functools.partial(shards_lib.look_at, reverb.Client(address), min_size)
+        for address in replay_addresses]
+    return shards_lib.BatchUnion(
+        fetchers, looks, self.config.replay.importance_exponent)
 
   def make_priority_writer(
       self, client: reverb.Client) -> priorities_lib.PriorityWriter:
+    """That of one shard."""
     return priorities_lib.PriorityWriter(
         client, self.config.replay.minimum_priority,
         self.config.learner.max_pending_priorities)
 
-  def make_evictor(self, client: reverb.Client
+  def make_evictor(self, client: reverb.Client, shard: int = 0
                   ) -> Optional[eviction_lib.PrioritizedEvictor]:
-    """None where the table itself removes the oldest."""
-    replay = self.config.replay
+    """That of one shard; None where the table itself removes the oldest."""
+    replay = self.config.replay.of_shard()
     if replay.eviction == 'fifo':
       return None
     return eviction_lib.PrioritizedEvictor(
         client, replay.capacity, replay.eviction_exponent,
         replay.eviction_pool_size, replay.minimum_priority,
-        self._seed(_LEARNER, 1))
+        self._seed(_LEARNER, 1 + shard))
+
+  def make_feedback(
+      self, clients: Sequence[reverb.Client]) -> feedback_lib.Feedback:
+    """The way back to all shards, by a client of each."""
+    return feedback_lib.Feedback([
+        feedback_lib.ShardFeedback(self.make_priority_writer(client),
+                                   self.make_evictor(client, shard))
+        for shard, client in enumerate(clients)])
 
   def make_learner(self, batches: Iterator[dataset_lib.Batch],
-                   priority_writer: priorities_lib.PriorityWriter,
-                   evictor: Optional[eviction_lib.PrioritizedEvictor] = None
-                  ) -> learner_lib.Learner:
+                   feedback: feedback_lib.Feedback) -> learner_lib.Learner:
     return learner_lib.Learner(
-        self.agent.make_learner_step(self._seed(_LEARNER)),
-        batches,
-        priority_writer,
-        publish_period=self.config.learner.publish_period,
-        evictor=evictor)
+        self.agent.make_learner_step(self._seed(_LEARNER)), batches, feedback,
+        publish_period=self.config.learner.publish_period)
 
   def make_evaluation_environment(
       self, render: bool = False) -> environments_base.BatchedEnvironment:

@@ -72,8 +72,11 @@ class EnvironmentConfig:
 
 @dataclasses.dataclass
 class ReplayConfig:
-  """The prioritized Reverb table."""
+  """The prioritized Reverb tables."""
 
+  shards: int = settings.setting(
+      1, 'Replay servers, each with its part of capacity and min_size, of the '
+      'actors and of each batch. [ours; paper: 1]', minimum=1, maximum=256)
   capacity: int = settings.setting(
       2_000_000, 'Transitions kept [paper; 1,000,000 for DPG].', minimum=1)
   min_size: int = settings.setting(
@@ -117,8 +120,14 @@ class ReplayConfig:
       'when it stops, and restored when it starts again; 0 is none: it is '
       'filled anew [paper].', minimum=0.0, maximum=525_600.0, may_change=True)
   port: int = settings.setting(
-      0, 'TCP port of the replay server; 0 picks a free one. [ours]',
-      minimum=0, maximum=65535, may_change=True)
+      0, 'TCP port of the replay server, of several the first; 0 picks free '
+      'ones. [ours]', minimum=0, maximum=65535, may_change=True)
+
+  def of_shard(self) -> 'ReplayConfig':
+    """That of one shard, as if it were alone."""
+    return dataclasses.replace(
+        self, shards=1, capacity=math.ceil(self.capacity / self.shards),
+        min_size=math.ceil(self.min_size / self.shards))
 
 
 @dataclasses.dataclass
@@ -131,6 +140,10 @@ class ActorConfig:
   environments_per_actor: int = settings.setting(
       8, 'Environments that one actor steps with one batched policy call. '
       '[ours; paper: 1]', minimum=1, maximum=1024, may_change=True)
+  variable_caches: int = settings.setting(
+      0, 'Processes that pass the variables on from the learner, each to its '
+      'part of the actors; 0 leaves that to the learner. [ours]', minimum=0,
+      maximum=1000, may_change=True)
   sync_period: int = settings.setting(
       100, 'Agent steps of one environment between fetches of the learner\'s '
       'variables: 400 frames [paper].', minimum=1)
@@ -164,6 +177,12 @@ class LearnerConfig:
   port: int = settings.setting(
       0, 'TCP port of the variable source; 0 picks a free one. [ours]',
       minimum=0, maximum=65535, may_change=True)
+
+  def of_shard(self, shards: int) -> 'LearnerConfig':
+    """For the part of each batch that comes from one of so many shards."""
+    return dataclasses.replace(
+        self, batch_size=self.batch_size // shards,
+        num_samplers=math.ceil(self.num_samplers / shards))
 
 
 @dataclasses.dataclass
@@ -253,13 +272,22 @@ class Config:
       if size > replay.capacity:
         raise settings.error(
             field, size, f'at most replay.capacity, {replay.capacity}')
-    if 0 < replay.samples_per_insert and replay.samples_per_insert_tolerance * (
-        replay.min_size) < max(1.0, 1.0 / replay.samples_per_insert):
+    if learner.batch_size % replay.shards:
+      raise settings.error(
+          'replay.shards', replay.shards,
+          f'a divisor of learner.batch_size, {learner.batch_size}')
+    if replay.shards > self.actor.num_actors:
+      raise settings.error(
+          'replay.shards', replay.shards, 'at most actor.num_actors, '
+          f'{self.actor.num_actors}: each actor writes to one')
+    shard = replay.of_shard()
+    if 0 < shard.samples_per_insert and shard.samples_per_insert_tolerance * (
+        shard.min_size) < max(1.0, 1.0 / shard.samples_per_insert):
       raise settings.error(
           'replay.samples_per_insert_tolerance',
           replay.samples_per_insert_tolerance,
-          'large enough that it times replay.min_size '
-          f'({replay.min_size}) is a whole sample and a whole insert')
+          'large enough that it times replay.min_size (of a shard, '
+          f'{shard.min_size}) is a whole sample and a whole insert')
     environment = self.environment
     field = environment.task_field
     if not getattr(environment, field):

@@ -43,6 +43,8 @@ class Coordinator:
     self._lock = threading.Lock()
     self._phase = status_lib.FILLING
     self._stop_reason = ''
+    # In an earlier process.
+    self._reached_target_return: Optional[float] = None
     self._learner_steps = 0
     # Newest report of each incarnation of each actor, by actor index.
     self._reports: Dict[int, Dict[str, status_lib.ActorReport]] = {}
@@ -170,6 +172,8 @@ class Coordinator:
               for index, reports in self._reports.items()
           },
           'evaluations': [dataclasses.asdict(e) for e in self._evaluations],
+          'reached_target_return': (
+              self._config.target_return if self.reached_target else None),
       }
 
   def set_state(self, state: Dict[str, Any]) -> None:
@@ -194,6 +198,7 @@ class Coordinator:
           status_lib.Evaluation(**{**evaluation, 'final': False})
           for evaluation in state['evaluations']
       ]
+      self._reached_target_return = state.get('reached_target_return')
 
   def _reached_limit(self) -> str:
     """Name of the limit in `config.run` that is reached, or ""."""
@@ -201,6 +206,9 @@ class Coordinator:
     agent_steps = sum(
         report.agent_steps for reports in self._reports.values()
         for report in reports.values())
+    # What the final evaluation was does not matter: it is over.
+    if self._reached_target_return == config.target_return:
+      return TARGET_RETURN
     # Of many versions, the luckiest also reaches it first; but hardly twice.
     if len(self._evaluations) >= 2:
       first, second = self._evaluations[-2:]

@@ -5,6 +5,8 @@ from typing import Dict, List, Optional, Sequence
 
 from apex_tf import config as config_lib
 
+# Of ranges, so many are written.
+_MAX_RANGES = 6
 # Roles that are named as restarted; the rest is counted.
 _MAX_RESTARTED = 3
 
@@ -45,6 +47,18 @@ def episodes(number: int) -> str:
 def broken_off(number: int) -> str:
   """The end of a sentence: "; 3 episodes broke off", or "" if none did."""
   return f'; {episodes(number)} broke off' if number else ''
+
+
+def ranges(numbers: Sequence[int]) -> str:
+  """Numbers in rising order: "0-2, 5, 7-9"; after six parts "..."."""
+  parts: List[List[int]] = []
+  for number in numbers:
+    if parts and parts[-1][-1] == number - 1:
+      parts[-1][1:] = [number]
+    else:
+      parts.append([number])
+  texts = ['-'.join(map(str, part)) for part in parts[:_MAX_RANGES]]
+  return ', '.join(texts + ['...'] * (len(parts) > _MAX_RANGES))
 
 
 def size(number: float) -> str:

@@ -18,6 +18,7 @@ from apex_tf import formatting as fmt
 from apex_tf import ports
 from apex_tf import program
 from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
@@ -44,18 +45,22 @@ def check_ports(config: config_lib.Config) -> None:
   Raises:
     ValueError: names the field and the port.
   """
-  if config.replay.port and config.replay.port == config.learner.port:
-    raise ValueError(f'learner.port is {config.learner.port}, but must differ '
-                     'from replay.port')
-  for field, port in (('replay.port', config.replay.port),
-                      ('learner.port', config.learner.port)):
-    if port:
-      try:
-        ports.listen_once(port)
-      except OSError as error:
-        raise ValueError(
-            f'{field} is {port}, but must be a free port, or 0 to pick one '
-            f'({error.strerror})') from error
+  replay, learner = config.replay.port, config.learner.port
+  shards = range(replay, replay + config.replay.shards) if replay else ()
+  if learner in shards:
+    others = f', up to {shards[-1]}, one a shard' if len(shards) > 1 else ''
+    raise ValueError(f'learner.port is {learner}, but must differ from '
+                     f'replay.port{others}')
+  for field, value, port in (
+      *(('replay.port', replay, port) for port in shards),
+      *([('learner.port', learner, learner)] if learner else [])):
+    try:
+      ports.listen_once(port)
+    except OSError as error:
+      of_shard = f'{port}: ' if port != value else ''
+      raise ValueError(
+          f'{field} is {value}, but must be a free port, or 0 to pick one '
+          f'({of_shard}{error.strerror})') from error
 
 
 class Grace(NamedTuple):
@@ -69,15 +74,17 @@ class Grace(NamedTuple):
   saving_seconds: float
 
   @classmethod
-  def for_checkpoints(cls, replay_seconds: Optional[float]) -> 'Grace':
+  def for_checkpoints(cls, replay_seconds: Optional[float],
+                      shards: int = 1) -> 'Grace':
     """For the checkpoints of a run.
 
     Args:
-      replay_seconds: that one of replay may take, or None if there is none.
+      replay_seconds: that those of replay may take, or None if there are none.
+      shards: of replay.
     """
     if replay_seconds is None:
       return cls(('learner',), _SAVING_GRACE_SECONDS)
-    return cls(('learner', 'replay'),
+    return cls(('learner', *metric_table.replay_roles(shards)),
                _SAVING_GRACE_SECONDS + _SLOWER * replay_seconds)
 
   @property

@@ -11,8 +11,7 @@ from apex_tf import non_finite
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
 from apex_tf.replay import dataset as dataset_lib
-from apex_tf.replay import eviction as eviction_lib
-from apex_tf.replay import priorities as priorities_lib
+from apex_tf.replay import feedback as feedback_lib
 
 
 class _Step(NamedTuple):
@@ -26,29 +25,24 @@ class Learner(core.Learner):
 
   One step is Algorithm 2 of the paper: a prioritized batch, a gradient step
   weighted for the sampling, new priorities on their way back, and now and then
-  a snapshot of the variables for the actors. Beside it, an evictor may remove
-  what is too much for replay.
+  a snapshot of the variables for the actors.
   """
 
   def __init__(self, learner_step: agents.LearnerStep,
                batches: Iterator[dataset_lib.Batch],
-               priority_writer: priorities_lib.PriorityWriter,
-               publish_period: int,
-               evictor: Optional[eviction_lib.PrioritizedEvictor] = None):
+               feedback: feedback_lib.Feedback, publish_period: int):
     """Initializes a learner that has made no step.
 
     Args:
       learner_step: the agent's gradient step.
       batches: sampled from replay.
-      priority_writer: takes |TD error| back to replay.
+      feedback: takes |TD error| back to replay.
       publish_period: learner steps between snapshots.
-      evictor: learns what was sampled, if replay evicts by priority.
     """
     self._learner_step = learner_step
     self._batches = batches
-    self._priority_writer = priority_writer
+    self._feedback = feedback
     self._publish_period = publish_period
-    self._evictor = evictor
     self._publisher = variables_lib.VariablePublisher(
         learner_step.policy_variables)
     self._last: Optional[_Step] = None
@@ -77,12 +71,9 @@ class Learner(core.Learner):
     self.batch_wait_seconds += time.monotonic() - start
     output = self._learner_step(batch.transition, batch.importance_weight)
     num_steps = output.num_steps
-    keys, td_error = batch.key.numpy(), output.td_error.numpy()
-    priorities = np.abs(td_error)
-    self._priority_writer.update(keys, priorities, num_steps)
+    td_error = output.td_error.numpy()
+    self._feedback.update(batch, np.abs(td_error), num_steps)
     non_finite.check_step(num_steps, batch, output.metrics, td_error)
-    if self._evictor is not None:
-      self._evictor.observe(keys, batch.probability.numpy(), priorities)
     if num_steps % self._publish_period == 0:
       self.publish()
     self._last = _Step(batch, output)
@@ -117,8 +108,7 @@ class Learner(core.Learner):
     """Counters and random state, for JSON; `module` has the variables."""
     return {
         'batch_wait_seconds': self.batch_wait_seconds,
-        'priority_writer': self._priority_writer.get_state(),
-        'evictor': self._evictor.get_state() if self._evictor else None,
+        'feedback': self._feedback.get_state(),
     }
 
   def set_state(self, state: Dict[str, Any],
@@ -132,9 +122,9 @@ class Learner(core.Learner):
       kept: then the `kept_variables`.
     """
     self.batch_wait_seconds = state['batch_wait_seconds']
-    self._priority_writer.set_state(state['priority_writer'])
-    if self._evictor is not None and state['evictor'] is not None:
-      self._evictor.set_state(state['evictor'])
+    # Before there were shards, both were the learner's own.
+    self._feedback.set_state(state.get('feedback') or {'shards': [
+        {name: state[name] for name in ('priority_writer', 'evictor')}]})
     self.publish()
     self._publisher.keep(kept)
 
@@ -146,19 +136,14 @@ class Learner(core.Learner):
     last = self._last
     if last is None:
       return {}
-    statistics = self._priority_writer.statistics
-    evicted = self._evictor.statistics.evicted if self._evictor else 0
     age = self.num_steps - last.batch.learner_step.numpy()
     metrics = {
         name: float(value) for name, value in last.output.metrics.items()
     }
     metrics.update(
+        self._feedback.metrics(),
         sample_age_p50=float(np.percentile(age, 50)),
         sample_age_p90=float(np.percentile(age, 90)),
-        priority_lag_steps=float(statistics.lag_steps),
-        priority_updates_dropped=float(statistics.dropped),
-        priorities_refused=float(statistics.refused),
-        items_evicted=float(evicted),
         batch_wait_seconds=self.batch_wait_seconds,
         published_version=float(self.published_version))
     return metrics

@@ -9,10 +9,8 @@
  evaluator: an actor without an adder.
 """
 
-import contextlib
 import logging as std_logging
 import os
-import sys
 import threading
 from typing import Any, Dict
 
@@ -24,12 +22,10 @@ from launchpad.nodes.python import local_multi_processing
 
 from apex_tf import config as config_lib
 from apex_tf import process_environment
+from apex_tf import role_process
 from apex_tf import supervisor
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import run_directory
-
-# Between two attempts to write that a role runs.
-_RETRY_SECONDS = 2.0
 
 
 class _FixedAddress(lp.AbstractAddressBuilder):
@@ -86,7 +82,7 @@ class ServerNode(RoleNode):
       port: to listen on; 0 picks a free one.
       **kwargs: as in `RoleNode`.
     """
-    self._address = lp.Address(role)
+    self._address = lp.Address(role.replace('_', ''))  # Of letters only.
     self._port = port
     super().__init__(role, config, directory,
                      address=AddressHandle(self._address), **kwargs)
@@ -106,65 +102,17 @@ def _run_role(role: str, config: config_lib.Config, directory: str,
               **kwargs: Any) -> None:
   """Runs in the node: the role, with its start and end on record."""
   run_dir = run_directory.RunDirectory(directory)
-  start = _StartRecord(run_dir, role)
   if not _has_process():
     _log_thread_to(run_dir.log_file(role))
-  try:
+
+  def work() -> Any:
     # Here and not above: the launcher needs neither TensorFlow nor Reverb.
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
     function = getattr(roles, f'run_{metric_table.role_kind(role)}')
-    kept = function(config, run_dir, stop=lp.stop_event(), **kwargs)
-  except BaseException as error:
-    logging.exception('%s failed.', role)
-    start.close()
-    run_dir.record_failure(role, f'{type(error).__name__}: {error}')
-    # Numbers that are not finite come of the data or the settings, and would
-    # come again.
-    _end_process(supervisor.BEYOND_REPAIR if isinstance(
-        error, FloatingPointError) else 1)
-    raise
-  told_to_stop = lp.stop_event().is_set()
-  start.close()
-  run_dir.record_stop(role)
-  _end_process(supervisor.TOLD_TO_STOP if told_to_stop else 0)
-  del kept  # Held until here, since a process that ends need not free it.
+    return function(config, run_dir, stop=lp.stop_event(), **kwargs)
 
-
-class _StartRecord:
-  """The record that a role runs, written as soon as the disk takes it."""
-
-  def __init__(self, directory: run_directory.RunDirectory, role: str):
-    """Writes it now, or else from a thread that tries until `close`."""
-    self._directory = directory
-    self._role = role
-    self._over = threading.Event()
-    self._thread = threading.Thread(target=self._retry, daemon=True)
-    if not directory.record_start(role):
-      self._thread.start()
-
-  def close(self) -> None:
-    """From now on it is not written; a later record stays."""
-    self._over.set()
-    if self._thread.is_alive():
-      self._thread.join()
-
-  def _retry(self) -> None:
-    while not self._over.wait(_RETRY_SECONDS):
-      if self._directory.record_start(self._role):
-        return
-
-
-def _end_process(exit_code: int) -> None:
-  """Ends the node's process, if it has one, without taking it apart.
-
-  Millions of items are freed, and threads in TensorFlow and Reverb joined,
-  in more time than Launchpad gives a node to stop.
-  """
-  if _has_process():
-    with contextlib.suppress(OSError):  # Of a disk that is full.
-      logging.flush()
-      sys.stdout.flush()
-    os._exit(exit_code)  # pylint: disable=protected-access
+  role_process.run(role, run_dir, work, lp.stop_event(),
+                   role_process.end if _has_process() else lambda code: None)
 
 
 def _has_process() -> bool:
@@ -185,30 +133,43 @@ def _log_thread_to(path: str) -> None:
 
 
 def make_program(config: config_lib.Config, directory: str) -> lp.Program:
-  """The graph: one replay, one learner, the actors, one evaluator.
+  """The graph: the shards of replay, one learner, actors, one evaluator.
 
   Args:
     config: validated.
     directory: path of the run directory.
 
   Returns:
-    A program whose groups are `replay`, `learner`, `actor`, `evaluator`.
+    A program whose groups are `replay`, `learner`, `actor`, `evaluator`, and
+    `variable_cache` where there are any.
   """
   program = lp.Program('apex')
   with program.group('replay'):
-    replay = program.add_node(
-        ServerNode('replay', config, directory,
-                   port=config.replay.port))
+    roles = metric_table.replay_roles(config.replay.shards)
+    shards = [
+        program.add_node(
+            ServerNode(role, config, directory, shard=shard,
+                       port=config.replay.port and config.replay.port + shard))
+        for shard, role in enumerate(roles)]
   with program.group('learner'):
     learner = program.add_node(
         ServerNode('learner', config, directory,
-                   port=config.learner.port, replay_address=replay))
+                   port=config.learner.port, replay_addresses=shards))
+  sources = [learner]
+  if config.actor.variable_caches:
+    with program.group('variable_cache'):
+      sources = [
+          program.add_node(
+              ServerNode(f'variable_cache_{index}', config, directory, port=0,
+                         index=index, learner_address=learner))
+          for index in range(config.actor.variable_caches)]
   with program.group('actor'):
     for index in range(config.actor.num_actors):
       program.add_node(
-          RoleNode(f'actor_{index}', config, directory,
-                   index=index, replay_address=replay,
-                   learner_address=learner))
+          RoleNode(f'actor_{index}', config, directory, index=index,
+                   replay_address=shards[index % len(shards)],
+                   learner_address=learner,
+                   variables_address=sources[index % len(sources)]))
   with program.group('evaluator'):
     program.add_node(
         RoleNode('evaluator', config, directory,
@@ -229,8 +190,12 @@ def make_resources(
     A resource for each group of `make_program`.
   """
   resources = {}
-  for group, role in (('replay', 'replay'), ('learner', 'learner'),
-                      ('actor', 'actor_{}'), ('evaluator', 'evaluator')):
+  replay = 'replay' if config.replay.shards == 1 else 'replay_{}'
+  roles = {'replay': replay, 'learner': 'learner', 'actor': 'actor_{}',
+           'evaluator': 'evaluator'}
+  if config.actor.variable_caches:
+    roles['variable_cache'] = 'variable_cache_{}'
+  for group, role in roles.items():
     interpreter = os.path.join(directory.roles_directory, f'{group}.sh')
     supervisor.write_interpreter(
         interpreter, role, directory.roles_directory, config.run.max_restarts)

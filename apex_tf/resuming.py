@@ -11,6 +11,8 @@ from apex_tf import checkpoint_directory
 from apex_tf import config as config_lib
 from apex_tf import formatting as fmt
 from apex_tf import settings
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from apex_tf.replay import checkpoint_size
 
@@ -30,11 +32,11 @@ class Checkpoint(NamedTuple):
 
 
 class ReplayCheckpoint(NamedTuple):
-  """The newest checkpoint of a run's replay.
+  """The newest checkpoints of a run's replay, one for each shard.
 
   Attributes:
-    items: transitions that it holds, or a few more.
-    time: when it was written, in seconds since the epoch.
+    items: transitions that they hold, or a few more.
+    time: when the oldest was written, in seconds since the epoch.
   """
   items: int
   time: float
@@ -45,27 +47,30 @@ def check(path: str, resume: str, config: config_lib.Config) -> None:
 
   Args:
     path: of the run directory, existing or not.
-    resume: one of `run_directory.RESUME_CHOICES`.
+    resume: one of `directory_checks.RESUME_CHOICES`.
     config: what the run is to be from now on.
 
   Raises:
     ValueError: names the flag, or the changed field, its value and what is
       allowed.
   """
-  run_directory.check(path, resume)
+  opening.check(path, resume)
   directory = run_directory.RunDirectory(path)
   if resume != 'never' and directory.holds_run:
     check_same(config, directory, path)
 
 
 def check_same(config: config_lib.Config,
-               directory: run_directory.RunDirectory, path: str) -> None:
+               directory: run_directory.RunDirectory, path: str,
+               otherwise: str = 'the run be started afresh with --resume=never'
+              ) -> None:
   """Checks that a configuration changes only what may change.
 
   Args:
     config: of the run from now on.
     directory: of the run until now.
     path: of that directory, as it was given.
+    otherwise: what can be done instead.
 
   Raises:
     ValueError: names the first changed fields, with both values.
@@ -75,16 +80,14 @@ def check_same(config: config_lib.Config,
   except (OSError, ValueError) as error:
     raise ValueError(
         f'workdir is {path!r}, but must be of a run whose config.json can be '
-        f'read ({error}), or the run be started afresh with --resume=never'
-    ) from error
+        f'read ({error}), or {otherwise}') from error
   changed = [f'{field} is {new!r}, but must be {before!r}'
              for field, new, before in settings.differences(config, old)]
   if changed:
     more = len(changed) - _SHOWN
     raise ValueError(
         f'{"; ".join(changed[:_SHOWN])}{f"; and {more} more" * (more > 0)}, as '
-        f'in the run of --workdir={path}, or the run be started afresh with '
-        '--resume=never')
+        f'in the run of --workdir={path}, or {otherwise}')
 
 
 def find_checkpoint(path: str, resume: str) -> Optional[Checkpoint]:
@@ -119,11 +122,16 @@ def find_replay_checkpoint(
   if not config.replay.checkpoint_minutes:
     return None
   directory = run_directory.RunDirectory(path)
-  found = _find_newest(
-      path, resume, directory, directory.replay_checkpoints_directory)
+  found = [
+      newest for role in metric_table.replay_roles(config.replay.shards)
+      if (newest := _find_newest(
+          path, resume, directory,
+          directory.replay_checkpoints_directory(role))) is not None]
   try:
-    return found and ReplayCheckpoint(
-        checkpoint_size.read_state(found.path), os.path.getmtime(found.path))
+    return ReplayCheckpoint(
+        sum(checkpoint_size.read_state(newest.path) for newest in found),
+        min(os.path.getmtime(newest.path) for newest in found)
+    ) if found else None
   except (OSError, ValueError) as error:
     raise _unreadable(path, error) from error
 

@@ -171,4 +171,5 @@ def _read(path: str) -> Dict[str, Any]:
   return {
       variables_lib.LEARNER_STEP: np.int64(learner_step),
       variables_lib.POLICY: [values[name] for name in names],
+      variables_lib.VERSION: str(learner_step),
   }

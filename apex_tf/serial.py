@@ -18,6 +18,7 @@ from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
 from apex_tf import learner_checkpoint
+from apex_tf import leases
 from apex_tf import non_finite
 from apex_tf import saved_policy
 from apex_tf.monitoring import actor_monitor
@@ -33,6 +34,7 @@ from apex_tf.replay import layout
 from apex_tf.replay import monitor as monitor_lib
 from apex_tf.roles import evaluator as evaluator_role
 from apex_tf.roles import learner as learner_role
+from apex_tf.roles import learner_service
 
 # Where the configuration leaves the ratio open, one thread has to choose.
 _DEFAULT_SAMPLES_PER_INSERT = 8.0
@@ -65,27 +67,27 @@ class SerialRun:
     self._directory = directory
     builder = builder_lib.Builder(config)
     self.replay_checkpointer = checkpoint.ReplayCheckpointer(
-        directory.replay_checkpoints_directory,
+        directory.replay_checkpoints_directory(),
         config.replay.checkpoint_minutes)
     self._server = self.replay_checkpointer.make_server(
         builder.make_replay_tables(limit_ratio=False)[0], None)
     address = f'localhost:{self._server.port}'
     client = reverb.Client(address)
-    self._monitor = monitor_lib.ReplayMonitor(client, config.replay)
+    self._monitor = monitor_lib.ReplayMonitor([client], config.replay)
     restored = client.server_info()[layout.TABLE].current_size
     # Transitions to insert before the first learner step.
     self._fill_size = max(0, config.replay.min_size - restored)
     self.coordinator = coordinator_lib.Coordinator(config.run)
-    self._priority_writer = builder.make_priority_writer(client)
-    self._evictor = builder.make_evictor(client)
+    self._feedback = builder.make_feedback([client])
     self.learner = builder.make_learner(
-        self._batches(builder, address), self._priority_writer, self._evictor)
+        self._batches(builder, address), self._feedback)
     self.checkpointer = learner_checkpoint.LearnerCheckpointer(
         directory.learner_checkpoints_directory, self.learner,
         self.coordinator, period_seconds=60 * config.learner.checkpoint_minutes)
     # Before the actors fetch their variables.
     self._first_step = self.checkpointer.restore() or 0
-    self._service = learner_role.LearnerService(self.learner, self.coordinator)
+    self._service = learner_service.LearnerService(
+        self.learner, self.coordinator, config)
     self.policy_saver = saved_policy.PolicySaver(
         self.learner, directory.policy_file)
     self._reporter = status_reporter.StatusReporter(
@@ -121,7 +123,8 @@ class SerialRun:
     role = f'actor_{index}'
     return _SerialActor(
         loop, adder,
-        actor_monitor.ActorMonitor(loop, adder, policy, variable_client),
+        actor_monitor.ActorMonitor(
+            loop, adder, policy, variable_client, leases.this_process()),
         metrics_lib.MetricsLogger(directory.tensorboard_directory(role), role))
 
   def act(self) -> None:
@@ -150,10 +153,8 @@ class SerialRun:
       except non_finite.NonFiniteError as error:
         raise non_finite.save_batch(
             self._directory.failures_directory, error) from None
-      self._priority_writer.flush()
+      self._feedback.flush()
       phase = self.coordinator.report_learner(self.learner.num_steps)
-    if self._evictor is not None:
-      self._evictor.remove_to_fit()
 
   def report(self) -> str:
     """What the roles would report; the phase."""

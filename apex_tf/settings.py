@@ -130,6 +130,16 @@ def differences(config: Any, other: Any) -> Iterator[Tuple[str, Any, Any]]:
       yield path, value, other_value
 
 
+def disagreements(config: Any, other: Any) -> Iterator[Tuple[str, Any, Any]]:
+  """Yields (dotted path, value, other value) of what two processes of one run
+  need to have in common: all that may not change, and who the actors are."""
+  for (path, value, field), (_, other_value, _) in zip(
+      leaves(config), leaves(other)):
+    if value != other_value and (
+        not field.metadata['may_change'] or path.startswith('actor.')):
+      yield path, value, other_value
+
+
 def to_mapping(config: Any) -> Dict[str, Any]:
   """Nested dicts for strict JSON; infinity is the string "inf"."""
   return _map_leaves(dataclasses.asdict(config), _encode)

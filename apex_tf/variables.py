@@ -3,15 +3,21 @@
 import threading
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+import uuid
 
 from absl import logging
 from acme import core
 import numpy as np
 import tensorflow as tf
 
+from apex_tf import waiting
+
 # Names that the learner's `get_variables` understands.
 POLICY = 'policy'
 LEARNER_STEP = 'learner_step'
+# Tells any two versions apart: a learner that was started again may come to the
+# same step with other values.
+VERSION = 'version'
 
 
 class Version(NamedTuple):
@@ -35,15 +41,15 @@ class VariablePublisher:
   def __init__(self, variables: Sequence[tf.Variable]):
     """Publishes version 0, the initial variables."""
     self._variables = list(variables)
+    self._incarnation = uuid.uuid4().hex
+    self._number = 0
     self.publish(0)
     self._kept = self._snapshot
 
   def publish(self, learner_step: int) -> None:
     """Copies the variables and makes the copy the newest version."""
-    self._snapshot: Dict[str, Any] = {
-        POLICY: [variable.numpy() for variable in self._variables],
-        LEARNER_STEP: np.int64(learner_step),
-    }
+    self._snapshot: Dict[str, Any] = self._make_snapshot(
+        learner_step, [variable.numpy() for variable in self._variables])
 
   @property
   def learner_step(self) -> int:
@@ -54,7 +60,7 @@ class VariablePublisher:
     """Collections of one snapshot, as in `acme.core.VariableSource`.
 
     Raises:
-      ValueError: for a name that is not POLICY or LEARNER_STEP.
+      ValueError: for a name that is not POLICY, LEARNER_STEP or VERSION.
     """
     return self._collections(self._snapshot, names)
 
@@ -75,9 +81,15 @@ class VariablePublisher:
 
   def keep(self, version: Version) -> None:
     """Remembers a version for `publish_kept`, as of an earlier process."""
-    self._kept = {
-        POLICY: list(version.values),
-        LEARNER_STEP: np.int64(version.learner_step),
+    self._kept = self._make_snapshot(version.learner_step, version.values)
+
+  def _make_snapshot(self, learner_step: int,
+                     values: Sequence[np.ndarray]) -> Dict[str, Any]:
+    self._number += 1
+    return {
+        POLICY: list(values),
+        LEARNER_STEP: np.int64(learner_step),
+        VERSION: f'{self._incarnation}.{self._number}',
     }
 
   def _collections(self, snapshot: Dict[str, Any],
@@ -109,6 +121,41 @@ class KeptVariables(core.VariableSource):
     return self._learner.get_and_keep_variables(names)
 
 
+class VariableCache(core.VariableSource):
+  """Passes a learner's variables on to many actors.
+
+  The learner sends each version once, to this cache, and not to each of them.
+  """
+
+  def __init__(self, source: core.VariableSource):
+    """Args: the learner, or a client of it."""
+    self._source = source
+    # Replaced whole: a reader never sees parts of two versions.
+    self._snapshot: Dict[str, Any] = {}
+
+  def refresh(self) -> None:
+    """Fetches the newest version, if it is another.
+
+    Raises:
+      Exception: whatever the source raises.
+    """
+    version, = self._source.get_variables([VERSION])
+    if self._snapshot.get(VERSION) != version:
+      names = [VERSION, LEARNER_STEP, POLICY]
+      self._snapshot = dict(zip(names, self._source.get_variables(names)))
+
+  def get_variables(self, names: Sequence[str]) -> List[Any]:
+    """As `VariablePublisher.get_variables`.
+
+    Raises:
+      LookupError: it has none as yet.
+    """
+    snapshot = self._snapshot
+    if not snapshot:
+      raise LookupError('the cache has no variables yet')
+    return [snapshot[name] for name in names]
+
+
 class VariableClient:
   """Keeps a policy's variables close behind the learner's.
 
@@ -137,8 +184,10 @@ class VariableClient:
     self._request: Optional[threading.Thread] = None
     self._received: Optional[List[Any]] = None
     self._failing = False
+    self._error: object = ''
     self._updated_at = time.monotonic()
     self._learner_step = -1
+    self._version = ''
 
   @property
   def learner_step(self) -> int:
@@ -147,7 +196,7 @@ class VariableClient:
 
   @property
   def age_seconds(self) -> float:
-    """Time since variables were last received."""
+    """Time since the variables in use were last known to be the newest."""
     return time.monotonic() - self._updated_at
 
   def update(self) -> None:
@@ -170,17 +219,22 @@ class VariableClient:
     Raises:
       Exception: whatever the source raises.
     """
-    self._received = self._source.get_variables([LEARNER_STEP, POLICY])
+    self._received = self._ask()
     self._copy()
 
-  def update_and_wait(self, stop: threading.Event) -> bool:
-    """Fetches the newest version now, asking until the learner answers.
+  def update_and_wait(self, stop: threading.Event,
+                      wait: Optional[waiting.Wait] = None) -> bool:
+    """Fetches the newest version now, asking until the source answers.
 
     Args:
       stop: gives up once it is set.
+      wait: for the source; None is without an end.
 
     Returns:
-      Whether variables were received.
+      Whether it has answered.
+
+    Raises:
+      waiting.NoAnswerError: that of `wait`.
     """
     while self._fetching and not stop.wait(0.05):
       pass
@@ -193,6 +247,8 @@ class VariableClient:
       if self._received is not None:
         self._copy()
         return True
+      if wait is not None and not stop.is_set():
+        wait.note(self._error)
       stop.wait(0.5)
     return False
 
@@ -202,13 +258,21 @@ class VariableClient:
 
   def _fetch(self) -> None:
     try:
-      self._received = self._source.get_variables([LEARNER_STEP, POLICY])
+      self._received = self._ask()
       self._failing = False
     except Exception as error:  # pylint: disable=broad-except
       # Courier raises its own status type for an unreachable server.
       if not self._failing:
-        logging.warning('The learner sends no variables: %s', error)
-      self._failing = True
+        logging.warning('There are no variables: %s', error)
+      self._failing, self._error = True, error
+
+  def _ask(self) -> List[Any]:
+    """The newest version; [] where that is the one in use."""
+    if self._version:  # Most of the time, nothing else is sent.
+      version, = self._source.get_variables([VERSION])
+      if version == self._version:
+        return []
+    return self._source.get_variables([VERSION, LEARNER_STEP, POLICY])
 
   def _copy(self) -> None:
     """Assigns what was received.
@@ -219,12 +283,14 @@ class VariableClient:
     received, self._received = self._received, None
     if received is None:
       return
-    learner_step, values = received
+    self._updated_at = time.monotonic()
+    if not received:
+      return
+    version, learner_step, values = received
     if len(values) != len(self._variables):
       raise ValueError(
           f'{len(values)} variables were received, but the policy has '
           f'{len(self._variables)}: both need the same configuration')
     for variable, value in zip(self._variables, values):
       variable.assign(value)
-    self._learner_step = int(learner_step)
-    self._updated_at = time.monotonic()
+    self._version, self._learner_step = version, int(learner_step)

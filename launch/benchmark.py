@@ -3,7 +3,8 @@
   python -m launch.benchmark --suite=all --output=benchmark.json
 
 Prints a table and writes it, with the figure of every window and the machine,
-as JSON; the suite `scale` leaves a picture beside it, OUTPUT_actors.png.
+as JSON; `scale` and `cluster` leave pictures beside it, OUTPUT_actors.png and
+OUTPUT_simulated.png.
 Everything that is compared takes turns in one run; figures are medians of
 --rounds windows. Exit code 1: something does not reach what is asked of it, and
 the table says what; or a suite failed.
@@ -14,7 +15,8 @@ Suites:
   learner  learning from a live replay server against the gradient step alone
   replay   cost and memory of items, at three sizes
   program  whole runs beside RLlib's Ape-X, and how long one takes to start
-  scale    1 to 16 actors, and the load of the paper's 360
+  scale    1 to 16 actors
+  cluster  up to 360 simulated actors, as in the paper, and what they cost
   peers    Acme's actor, and the DQN agents of Acme and Stable-Baselines3
 
 `program` and `peers` need what `make peers` installs.
@@ -30,6 +32,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence
 from absl import flags
 
 from apex_tf import files
+from apex_tf.benchmarks import cluster_suite
 from apex_tf.benchmarks import machine
 from apex_tf.benchmarks import picture
 from apex_tf.benchmarks import program_suites
@@ -46,6 +49,7 @@ _SUITES: Dict[str, Callable[[suites.Options], List[report.Row]]] = {
     'replay': suites.replay,
     'program': program_suites.program,
     'scale': program_suites.scale,
+    'cluster': cluster_suite.cluster,
     'peers': program_suites.peers,
 }
 _WITH_PEERS = ('program', 'peers')
@@ -58,6 +62,9 @@ flags.DEFINE_float('seconds_scale', 1.0, 'Scales the length of each window.',
                    lower_bound=0.01)
 flags.DEFINE_list('replay_sizes', ['50000', '250000', '1000000'],
                   'Transitions in the servers of the suite replay.')
+flags.DEFINE_list('simulated_actors',
+                  [str(count) for count in suites.SIMULATED_ACTORS],
+                  'Numbers of actors of the suite cluster.')
 flags.DEFINE_string('peers_directory', '.venv-peers',
                     'Where `make peers` has installed the peers.')
 
@@ -71,14 +78,8 @@ def make_options() -> suites.Options:
   Raises:
     ValueError: names a flag, its value and what is allowed.
   """
-  sizes = []
-  for text in FLAGS.replay_sizes:
-    if not text.isdigit() or int(text) < 2000:
-      raise ValueError(f'replay_sizes has {text!r}, but must have whole '
-                       'numbers of at least 2000')
-    sizes.append(int(text))
-  if not sizes:
-    raise ValueError("replay_sizes is '', but must have at least one number")
+  sizes = _numbers('replay_sizes', 2000)
+  simulated_actors = _numbers('simulated_actors', 1)
   pong, small = atari.get_config(), atari_small.get_config()
   small.learner.batch_size = _SMALL_BATCH
   for config in (pong, small):
@@ -90,12 +91,35 @@ def make_options() -> suites.Options:
     config.replay.samples_per_insert = 0.0
     config.validate()
   return suites.Options(pong, small, FLAGS.rounds, FLAGS.seconds_scale,
-                        sorted(sizes), peers_directory=FLAGS.peers_directory)
+                        sizes, simulated_actors,
+                        peers_directory=FLAGS.peers_directory)
 
 
-def _title(described: Mapping[str, Any]) -> str:
-  return (f'Pong, {program_suites.SCALE_ENVIRONMENTS} environments an actor, '
-          f'no learning; {described["cores"]} cores, {described["processor"]}')
+def _numbers(flag: str, least: int) -> List[int]:
+  """Those that a flag lists, in rising order.
+
+  Raises:
+    ValueError: names the flag, its value and what is allowed.
+  """
+  texts = FLAGS[flag].value or []
+  for text in texts:
+    if not text.isdigit() or int(text) < least:
+      raise ValueError(f'{flag} has {text!r}, but must have whole numbers of '
+                       f'at least {least}')
+  if not texts:
+    raise ValueError(f"{flag} is '', but must have at least one number")
+  return sorted(map(int, texts))
+
+
+def _title(picture_name: str, described: Mapping[str, Any]) -> str:
+  """Of a picture: what it shows, and on which machine."""
+  what = {
+      'actors': f'Pong, {program_suites.SCALE_ENVIRONMENTS} environments an '
+                'actor, no learning',
+      'simulated': 'Simulated actors of one environment of Pong each, '
+                   "variables of the paper's network",
+  }[picture_name]
+  return f'{what}; {described["cores"]} cores, {described["processor"]}'
 
 
 def main(argv: Sequence[str]) -> None:
@@ -133,11 +157,10 @@ def main(argv: Sequence[str]) -> None:
   print(report.table(rows))
   if FLAGS.output:
     print(f'Written: {os.path.abspath(FLAGS.output)}')
-    rates = {row.num_actors: row.sample for row in rows if row.num_actors}
-    if rates:
-      path = f'{os.path.splitext(os.path.abspath(FLAGS.output))[0]}_actors.png'
+    for name, panels in picture.pictures(rows).items():
+      path = f'{os.path.splitext(os.path.abspath(FLAGS.output))[0]}_{name}.png'
       try:
-        picture.write_actor_counts(path, rates, _title(described))
+        picture.write(path, panels, _title(name, described))
         print(f'Picture: {path}')
       except OSError as error:
         print(f'The picture is not written: {error}', file=sys.stderr)

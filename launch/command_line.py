@@ -46,6 +46,10 @@ def parse(argv: List[str]) -> List[str]:
   if any(arg in ('--help', '-h', '--helpfull', '--helpshort')
          for arg in argv[1:]):
     return app.parse_flags_with_usage(argv)
+  try:  # With the lines of --flagfile in its place.
+    argv = flags.FLAGS.read_flags_from_files(argv, force_gnu=False)
+  except flags.Error as error:
+    refuse(str(error))
   if 'config' in flags.FLAGS and not any(
       re.match(r'--?config($|=)', arg) for arg in argv[1:]):
     presets = ', '.join(sorted(glob.glob('configs/[a-z]*.py')))

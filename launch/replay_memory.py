@@ -127,7 +127,7 @@ def measure(config: config_lib.Config, num_items: int,
 
 
 def _measure(config: config_lib.Config, num_items: int, whole_stacks: bool,
-             server: servers.ReplayServer) -> Measured:
+             server: servers.Server) -> Measured:
   """As `measure`, with an empty server."""
   client, process = reverb.Client(server.address), server.process
   writer = Writer(client, config, whole_stacks)

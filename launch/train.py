@@ -18,14 +18,16 @@ from apex_tf import config as config_lib
 from apex_tf import isolation
 from apex_tf import launching
 from apex_tf import process_environment
+from apex_tf import results
 from apex_tf import resuming
 from apex_tf import temporary_directory
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
-from apex_tf.monitoring import learning_curve
+from apex_tf.monitoring import directory_checks
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from apex_tf.monitoring import summary as summary_lib
 from apex_tf.replay import checkpoint_size
 from apex_tf.replay import footprint
 from launch import command_line
@@ -38,7 +40,7 @@ config_flags.DEFINE_config_file(
 flags.DEFINE_string(
     'workdir', None, 'Run directory, for logs, TensorBoard and results.')
 flags.DEFINE_enum(
-    'resume', 'auto', run_directory.RESUME_CHOICES,
+    'resume', 'auto', directory_checks.RESUME_CHOICES,
     'What to do with a run that --workdir already holds: "auto" goes on with '
     'it, and starts one where there is none; "must" refuses a directory '
     'without one; "never" moves it aside and starts afresh.')
@@ -69,6 +71,9 @@ def check_flags(config: config_lib.Config) -> Projected:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must not be given '
           'together with --serial, which does not use Launchpad')
+    if FLAGS.serial and config.replay.shards > 1:
+      raise ValueError(f'replay.shards is {config.replay.shards}, but must be '
+                       '1 with --serial, which has one server')
     if FLAGS.lp_launch_type not in launching.LAUNCH_TYPES:
       raise ValueError(
           f'lp_launch_type is {FLAGS.lp_launch_type!r}, but must be one of '
@@ -78,11 +83,14 @@ def check_flags(config: config_lib.Config) -> Projected:
     # This waits for the last roles of a launcher that was killed, so that
     # their ports are free.
     resuming.check(FLAGS.workdir, FLAGS.resume, config)
+    directory = run_directory.RunDirectory(FLAGS.workdir)
     checkpoint = checkpoint_size.check(
-        config, spec, run_directory.RunDirectory(
-            FLAGS.workdir).replay_checkpoints_directory,
+        config, spec,
+        [directory.replay_checkpoints_directory(role)
+         for role in metric_table.replay_roles(config.replay.shards)],
         old_is_replaced=FLAGS.resume != 'never')
-    grace = launching.Grace.for_checkpoints(checkpoint and checkpoint.seconds)
+    grace = launching.Grace.for_checkpoints(
+        checkpoint and checkpoint.seconds, config.replay.shards)
     if not FLAGS['lp_termination_notice_secs'].present:
       FLAGS.set_default('lp_termination_notice_secs', grace.notice_seconds)
     elif 0 <= FLAGS.lp_termination_notice_secs < grace.notice_seconds:
@@ -110,32 +118,9 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
 
 def finish(config: config_lib.Config, directory: run_directory.RunDirectory,
            ending: launching.Ending) -> int:
-  """Writes the results and says what came out.
-
-  Args:
-    config: of the run.
-    directory: of the run.
-    ending: how it ended.
-
-  Returns:
-    The exit code.
-  """
-  status = directory.read_status() or status_lib.RunStatus()
-  ended = ending.how
-  if ended and not (ended == status_lib.INTERRUPTED and status.stop_reason):
-    status.stop_reason = ended
-  if ended == status_lib.INTERRUPTED:  # The roles did not know of the others.
-    status.phase = status_lib.DONE
-  directory.write_status(status)
-  learning_curve.write_learning_curve(
-      directory.learning_curve_file, status, config)
-  summary = summary_lib.summarize(status, config, directory.read_restarts())
-  directory.write_summary(summary)
-  print(summary_lib.final_line(summary))
-  print(f'Learning curve: {directory.learning_curve_file}')
-  tensorboard = os.path.join(os.path.dirname(sys.executable), 'tensorboard')
-  print(f'TensorBoard:    {tensorboard} --logdir {directory.tensorboard_root}')
-  if ended == status_lib.FAILED:
+  """Writes the results and says what came out; the exit code."""
+  print('\n'.join(results.write(config, directory, ending.how)))
+  if ending.how == status_lib.FAILED:
     sys.stdout.flush()
     print(ending.failure or 'a role failed without a record; see '
           f'{directory.logs_directory}', file=sys.stderr)
@@ -156,7 +141,7 @@ def main(argv: Sequence[str]) -> None:
     checkpoint = resuming.find_checkpoint(FLAGS.workdir, FLAGS.resume)
     replay = resuming.find_replay_checkpoint(
         FLAGS.workdir, FLAGS.resume, config)
-    directory = run_directory.prepare(
+    directory = opening.prepare(
         FLAGS.workdir, FLAGS.resume, checkpoint is not None)
   except ValueError as error:  # Seen only when it is written to.
     command_line.refuse(str(error))

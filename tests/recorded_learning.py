@@ -14,6 +14,7 @@ from apex_tf import learner_checkpoint
 from apex_tf import types
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import eviction
+from apex_tf.replay import feedback
 from apex_tf.replay import priorities
 from tests import dpg_learner_steps
 
@@ -67,7 +68,8 @@ def make_batch(name: str, seed: int, **fields: Any) -> dataset_lib.Batch:
       importance_weight=tf.constant(weights),
       key=tf.constant(np.arange(BATCH_SIZE) + seed * BATCH_SIZE, tf.uint64),
       probability=tf.constant(rng.uniform(0.1, 1, BATCH_SIZE)),
-      learner_step=tf.zeros(BATCH_SIZE, tf.int64))
+      learner_step=tf.zeros(BATCH_SIZE, tf.int64),
+      shard=tf.zeros(BATCH_SIZE, tf.int32))
 
 
 def make_batches(name: str, seeds: Iterable[int]) -> List[dataset_lib.Batch]:
@@ -121,8 +123,9 @@ def make_run(directory: Any, name: str, batches: Iterable[dataset_lib.Batch],
   writer = priorities.PriorityWriter(client, 1e-6, 1000)
   evictor = eviction.PrioritizedEvictor(client, 10, -0.4, 1000, 1e-6, seed)
   learner = learner_lib.Learner(
-      make_agent(name).make_learner_step(seed), iter(batches), writer,
-      publish_period=2, evictor=evictor)
+      make_agent(name).make_learner_step(seed), iter(batches),
+      feedback.Feedback([feedback.ShardFeedback(writer, evictor)]),
+      publish_period=2)
   limits = {field: kwargs.pop(field) for field in list(kwargs)
             if field.startswith(('max_', 'target_'))}
   coordinator = coordinator_lib.Coordinator(

@@ -93,3 +93,14 @@ def test_duration(seconds, text):
 ])
 def test_restarts(counts, notes):
   assert fmt.restarts(counts) == notes
+
+
+@pytest.mark.parametrize('numbers, text', [
+    ([], ''),
+    ([4], '4'),
+    ([0, 1, 2, 5, 7, 8], '0-2, 5, 7-8'),
+    (range(0, 12, 2), '0, 2, 4, 6, 8, 10'),
+    (range(0, 13, 2), '0, 2, 4, 6, 8, 10, ...'),
+])
+def test_ranges(numbers, text):
+  assert fmt.ranges(list(numbers)) == text

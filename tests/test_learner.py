@@ -13,6 +13,7 @@ from apex_tf.agents import base as agents
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.replay import dataset as dataset_lib
+from apex_tf.replay import feedback
 from apex_tf.replay import priorities as priorities_lib
 from apex_tf.replay import tables
 from tests import scripted_environment
@@ -94,7 +95,9 @@ class _Setup:
     self.writer = priorities_lib.PriorityWriter(self.client, 0.25, 1000)
     self.learner_step = learner_step or _LearnerStep()
     self.learner = learner_lib.Learner(
-        self.learner_step, self.batches, self.writer, publish_period)
+        self.learner_step, self.batches,
+        feedback.Feedback([feedback.ShardFeedback(self.writer)]),
+        publish_period)
 
   def actions_seen(self):
     return [batch.transition.action_tm1.numpy() for batch in self.batches.seen]

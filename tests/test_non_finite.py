@@ -66,7 +66,7 @@ def test_the_batch_is_saved(tmp_path):
   assert set(arrays) == {
       'observation_tm1', 'action_tm1', 'n_step_return', 'bootstrap_discount',
       'observation_t', 'importance_weight', 'key', 'probability',
-      'learner_step', 'td_error', 'loss', 'gradient_norm'}
+      'learner_step', 'shard', 'td_error', 'loss', 'gradient_norm'}
   for record in (batch, batch.transition):
     for name, value in record._asdict().items():
       if name != 'transition':

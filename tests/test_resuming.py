@@ -11,7 +11,7 @@ from apex_tf import checkpoint_directory
 from apex_tf import config as config_lib
 from apex_tf import resuming
 from apex_tf import settings
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 
 # By hand: what the issue says of limits, logging and the number of actors, and
 # what only decides how quickly the same thing is done.
@@ -32,7 +32,7 @@ _FIELDS = {path: (value, field)
 
 @pytest.fixture
 def run(tmp_path):
-  directory = run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto')
   directory.write_config(config_lib.Config())
   return directory
 
@@ -170,7 +170,7 @@ def test_the_checkpoint_of_replay_is_found(run):
 
   assert find() is None
   checkpoints = checkpoint_directory.CheckpointDirectory(
-      run.replay_checkpoints_directory)
+      run.replay_checkpoints_directory())
   checkpoints.save(7, write)
   assert find().items == 70_123
   assert find('never') is None

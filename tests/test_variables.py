@@ -140,7 +140,62 @@ def test_synchronous_updates_come_every_period():
     steps.append(client.learner_step)
     assert _values(used) == {-1.0 if call < 3 else float(steps[-1])}
   assert steps == [-1, -1, 3, 3, 3, 6, 6]
-  assert source.calls == 2
+  # For the first version, and for the number of the next one and for itself.
+  assert source.calls == 3
+
+
+def test_a_version_that_is_there_is_not_sent_again():
+  learned, publisher, source, used, client = _make(1, asynchronous=False)
+  publisher.publish(5)
+  client.update()
+  asked = []
+  source.get_variables = lambda names: (
+      asked.append(list(names)) or publisher.get_variables(names))
+  before = client.age_seconds
+  time.sleep(0.05)
+  for _ in range(3):
+    client.update()
+  assert asked == 3 * [[variables_lib.VERSION]]
+  assert client.age_seconds < before + 0.05  # It is known to be the newest.
+  _assign(learned, 7.0)
+  publisher.publish(6)
+  client.update()
+  assert asked[3:] == [[variables_lib.VERSION], [
+      variables_lib.VERSION, variables_lib.LEARNER_STEP, variables_lib.POLICY]]
+  assert client.learner_step == 6 and _values(used) == {7.0}
+
+
+def test_the_same_step_of_another_learner_is_another_version():
+  _, publisher, source, used, client = _make(1, asynchronous=False)
+  publisher.publish(5)
+  client.update()
+  again = variables_lib.VariablePublisher(_make_variables(9.0))
+  again.publish(5)
+  source.get_variables = again.get_variables
+  client.update()
+  assert client.learner_step == 5 and _values(used) == {9.0}
+
+
+def test_a_cache_asks_once_for_all():
+  learned, publisher, source, _, _ = _make()
+  cache = variables_lib.VariableCache(source)
+  with pytest.raises(LookupError, match='no variables yet'):
+    cache.get_variables([variables_lib.POLICY])
+  cache.refresh()
+  used = [_make_variables(-1.0) for _ in range(5)]
+  clients = [variables_lib.VariableClient(cache, each, 1, False)
+             for each in used]
+  for version in (3, 4):
+    _assign(learned, float(version))
+    publisher.publish(version)
+    calls = source.calls
+    cache.refresh()
+    for client, each in zip(clients, used):
+      client.update()
+      assert client.learner_step == version
+      assert _values(each) == {float(version)}
+    cache.refresh()  # It has that.
+    assert source.calls == calls + 3
 
 
 @pytest.mark.parametrize('asynchronous', [False, True])

@@ -17,6 +17,7 @@ import reverb
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import environment_loop
+from apex_tf import leases
 from apex_tf import variables as variables_lib
 from apex_tf.benchmarks import play
 from apex_tf.benchmarks import servers
@@ -41,7 +42,7 @@ class Apex:
         builder.make_actor(policy, variable_client, adder),
         builder.config.environment.reward_clip)
     self._monitor = actor_monitor.ActorMonitor(
-        self._loop, adder, policy, variable_client)
+        self._loop, adder, policy, variable_client, leases.this_process())
     self._logged_at = time.monotonic()
 
   def step(self) -> float:

@@ -31,12 +31,10 @@ class Apex:
   def __init__(self, builder: builder_lib.Builder, server_address: str):
     """Args: what builds the parts, and `host:port` of a filled server."""
     client = reverb.Client(server_address)
-    priority_writer = builder.make_priority_writer(client)
-    priority_writer.start()
+    feedback = builder.make_feedback([client])
+    feedback.start()
     self._learner = builder.make_learner(
-        dataset_lib.BatchFetcher(
-            lambda: builder.make_dataset(server_address), threading.Event()),
-        priority_writer)
+        builder.make_batches([server_address], threading.Event()), feedback)
     self._logged_at = time.monotonic()
 
   def step(self) -> float:

@@ -1,49 +1,68 @@
-"""The picture of throughput against the number of actors."""
+"""Pictures of throughput against the number of actors."""
 
 import io
-from typing import Mapping
+from typing import Dict, Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from apex_tf import files
+from apex_tf.benchmarks import report
 from apex_tf.benchmarks import rounds
 
-_LINE = '#1f5fa8'
+_COLORS = ('#1f5fa8', '#c0561f')
 _INK = '#333333'
 
+# Samples by panel, line and number of actors.
+Panels = Dict[str, Dict[str, Dict[int, rounds.Sample]]]
 
-def write_actor_counts(path: str, rates: Mapping[int, rounds.Sample],
-                       title: str) -> None:
-  """Writes a PNG of 900 x 600 pixels.
 
-  Each number of actors has a dot for every window, and the line joins their
+def pictures(rows: Sequence[report.Row]) -> Dict[str, Panels]:
+  """What is to be drawn, by the names of the pictures."""
+  found: Dict[str, Panels] = {}
+  for row in rows:
+    if row.point is not None:
+      name, panel, line, count = row.point
+      found.setdefault(name, {}).setdefault(panel, {}).setdefault(
+          line, {})[count] = row.sample
+  return found
+
+
+def write(path: str, panels: Panels, title: str) -> None:
+  """Writes a PNG, with 900 x 600 pixels for each panel, side by side.
+
+  Each number of actors has a dot for every window, and the lines join their
   medians.
 
   Args:
     path: of the file.
-    rates: transitions/s of all actors, by their number; there is at least one.
+    panels: of the picture; there is at least one.
     title: of the picture, such as the machine.
 
   Raises:
     OSError: it is not written.
   """
-  figure = Figure(figsize=(6, 4), dpi=150, layout='constrained')
+  figure = Figure(figsize=(6 * len(panels), 4), dpi=150, layout='constrained')
   FigureCanvasAgg(figure)
-  axes = figure.subplots()
-  axes.set_title(title, fontsize=9, color=_INK)
-  counts = sorted(rates)
-  axes.plot(counts, [rates[count].median for count in counts], color=_LINE)
-  for count in counts:
-    values = rates[count].values
-    axes.plot([count] * len(values), values, 'o', color=_LINE, alpha=0.5,
-              markersize=4)
-  axes.set_xscale('log', base=2)
-  axes.set_xticks(counts, [str(count) for count in counts])
-  axes.set_xlabel('actors', color=_INK)
-  axes.set_ylabel('transitions/s of all actors', color=_INK)
-  axes.set_ylim(bottom=0)
-  axes.grid(alpha=0.3)
+  figure.suptitle(title, fontsize=9, color=_INK)
+  for axes, (name, lines) in zip(
+      figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
+    for color, (label, samples) in zip(_COLORS, lines.items()):
+      counts = sorted(samples)
+      axes.plot(counts, [samples[count].median for count in counts],
+                color=color, label=label)
+      for count in counts:
+        values = samples[count].values
+        axes.plot([count] * len(values), values, 'o', color=color, alpha=0.5,
+                  markersize=4)
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.set_xlabel('actors', color=_INK)
+    axes.set_ylabel(name, color=_INK)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    if all(lines):
+      axes.legend()
   picture = io.BytesIO()
   figure.savefig(picture, format='png')
   files.replace_file(path, picture.getvalue())

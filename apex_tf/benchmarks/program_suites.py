@@ -1,10 +1,9 @@
-"""Suites of whole programs, of many actors, and of peers."""
+"""Suites of whole programs and of peers."""
 
 import contextlib
-import copy
 import os
 import signal
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any, Dict, Iterator, List
 
 import psutil
 
@@ -14,11 +13,6 @@ from apex_tf.benchmarks import report
 from apex_tf.benchmarks import rounds
 from apex_tf.benchmarks import suites
 from apex_tf.benchmarks import workers
-
-# What the paper's 360 actors and its learner do in a second.
-PAPER_ACTORS = 360
-PAPER_INSERTS = 12_500
-PAPER_SAMPLES = 19 * 512
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -182,12 +176,10 @@ def start_up(options: suites.Options) -> List[report.Row]:
 
 
 def scale(options: suites.Options) -> List[report.Row]:
-  """Throughput against the number of actors, and the paper's load."""
-  return _actor_counts(options) + _paper_load(options)
+  """Throughput against the number of actors.
 
-
-def _actor_counts(options: suites.Options) -> List[report.Row]:
-  """All count up, then down, so that a drift of the machine evens out."""
+  All count up, then down, so that a drift of the machine evens out.
+  """
   windows: Dict[int, List[workers.Window]] = {
       count: [] for count in _NUM_ACTORS}
   for count in (*_NUM_ACTORS, *reversed(_NUM_ACTORS)):
@@ -206,56 +198,9 @@ def _actor_counts(options: suites.Options) -> List[report.Row]:
   return [
       report.Row('scale', f'transitions of {count} actors', rate, '1/s',
                  'the best count', rounds.Sample([rate.median / best.median]),
-                 0.9 if count == 8 else None, num_actors=count)
+                 0.9 if count == 8 else None, point=report.Point(
+                     'actors', 'transitions/s of all actors', '', count))
       for count, rate in rates.items()]
-
-
-def _paper_load(options: suites.Options) -> List[report.Row]:
-  """What 360 writers and the learner's input cost, by the measured costs."""
-  config = copy.deepcopy(options.pong)
-  config.actor.environments_per_actor = 1
-  with suites.start('load_worker', 'actor', config,
-                    f'--actors={PAPER_ACTORS}') as worker:
-    windows = rounds.alternate(
-        suites.tasks(worker, 'write', 'sample'), 5 * options.seconds_scale,
-        options.num_rounds, 3 * options.seconds_scale)
-  cost = {
-      f'{task} {clock}': rounds.Sample.of(
-          windows[task], rounds.microseconds(clock))
-      for task in windows for clock in (suites.CPU, suites.SERVER_CPU)}
-  cores = _paper_cores({name: sample.median for name, sample in cost.items()})
-  return [
-      report.Row('scale', f'inserts of {PAPER_ACTORS} writers',
-                 rounds.Sample.of(windows['write'], rounds.per_second), '1/s'),
-      report.Row('scale', 'samples in batches of 512',
-                 rounds.Sample.of(windows['sample'], rounds.per_second),
-                 '1/s'),
-      *(report.Row('scale', f'{side} for each {what}', cost[name], 'CPU us')
-        for name, side, what in (
-            (f'write {suites.CPU}', 'actor side', 'insert'),
-            (f'write {suites.SERVER_CPU}', 'server', 'insert'),
-            (f'sample {suites.CPU}', "learner's input", 'sample'),
-            (f'sample {suites.SERVER_CPU}', 'server', 'sample'))),
-      *(report.Row('scale', f"the paper's load: {name}",
-                   rounds.Sample([value]), 'cores',
-                   bound=3.0 if name.startswith('replay server and') else None,
-                   bound_is_lower=False)
-        for name, value in cores.items()),
-  ]
-
-
-def _paper_cores(cost: Mapping[str, float]) -> Dict[str, float]:
-  """Cores for the paper's rates at these microseconds for each transition."""
-  server = 1e-6 * (PAPER_INSERTS * cost[f'write {suites.SERVER_CPU}'] +
-                   PAPER_SAMPLES * cost[f'sample {suites.SERVER_CPU}'])
-  pipeline = 1e-6 * PAPER_SAMPLES * cost[f'sample {suites.CPU}']
-  return {
-      'replay server': server,
-      "learner's input pipeline": pipeline,
-      'replay server and input pipeline': server + pipeline,
-      'writing of all actors': 1e-6 * PAPER_INSERTS * cost[
-          f'write {suites.CPU}'],
-  }
 
 
 def peers(options: suites.Options) -> List[report.Row]:

@@ -2,9 +2,24 @@
 
 import dataclasses
 import math
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from apex_tf.benchmarks import rounds
+
+
+class Point(NamedTuple):
+  """Where a figure is drawn.
+
+  Attributes:
+    picture: its name.
+    panel: of the picture; what its vertical axis is.
+    line: of the panel; "" where there is one.
+    num_actors: on the horizontal axis.
+  """
+  picture: str
+  panel: str
+  line: str
+  num_actors: int
 
 
 @dataclasses.dataclass
@@ -21,7 +36,7 @@ class Row:
     bound: what the ratio, or the figure where there is none, has to reach;
       None where nothing is asked of it.
     bound_is_lower: whether the bound is the least, otherwise the most.
-    num_actors: with which it was measured, where a suite varies them.
+    point: where it is drawn, if it is.
   """
   suite: str
   what: str
@@ -31,7 +46,7 @@ class Row:
   ratio: Optional[rounds.Sample] = None
   bound: Optional[float] = None
   bound_is_lower: bool = True
-  num_actors: Optional[int] = None
+  point: Optional[Point] = None
 
   @property
   def holds(self) -> Optional[bool]:
@@ -55,7 +70,7 @@ class Row:
         'bound': self.bound,
         'bound_is': 'at least' if self.bound_is_lower else 'at most',
         'holds': self.holds,
-        'num_actors': self.num_actors,
+        'num_actors': self.point.num_actors if self.point else None,
     }
 
 

@@ -77,6 +77,11 @@ def per_cpu_second(clock: str) -> Figure:
   return lambda window: window['count'] / window[clock]
 
 
+def each(clock: str) -> Figure:
+  """What one of them has advanced a clock by."""
+  return lambda window: window[clock] / window['count']
+
+
 def microseconds(clock: str) -> Figure:
   """CPU time of one."""
-  return lambda window: 1e6 * window[clock] / window['count']
+  return lambda window: 1e6 * each(clock)(window)

@@ -1,4 +1,4 @@
-"""Reverb servers in processes of their own, whose cost is told apart."""
+"""Servers in processes of their own, whose cost is told apart."""
 
 import functools
 import multiprocessing
@@ -12,52 +12,40 @@ from reverb.platform import checkpointers_lib
 
 _STOP_SECONDS = 10.0
 
-
-def _serve(connection: multiprocessing.connection.Connection,
-           make_tables: Callable[[], List[reverb.Table]]) -> None:
-  """The server's process: sends its port, ends when the other end closes."""
-  with tempfile.TemporaryDirectory() as directory:
-    server = reverb.Server(
-        make_tables(), port=None,
-        checkpointer=checkpointers_lib.DefaultCheckpointer(directory))
-    connection.send(server.port)
-    try:
-      connection.recv()
-    except EOFError:
-      pass
-    server.stop()
+# Serves until its end; is given the connection on which it sends its port.
+_Serve = Callable[[multiprocessing.connection.Connection], None]
 
 
-class ReplayServer:
-  """A Reverb server in a process of its own.
+class Server:
+  """A server in a process of its own.
 
   Attributes:
     address: `localhost:port`.
     process: of the server.
   """
 
-  def __init__(self, make_tables: Callable[[], List[reverb.Table]]):
+  def __init__(self, serve: _Serve):
     """Starts it and waits until it serves.
 
     Args:
-      make_tables: called in its process, so that it has to be pickled: a
-        function of a module, perhaps a `functools.partial` of one.
+      serve: called in its process, so that it has to be pickled: a function of
+        a module, perhaps a `functools.partial` of one.
     """
     context = multiprocessing.get_context('spawn')
     self._connection, theirs = context.Pipe()
-    self._server = context.Process(
-        target=_serve, args=(theirs, make_tables), daemon=True)
+    self._server = context.Process(target=serve, args=(theirs,), daemon=True)
     self._server.start()
     theirs.close()
     self.address = f'localhost:{self._connection.recv()}'
     self.process = psutil.Process(self._server.pid)
 
   def clocks(self) -> Dict[str, Callable[[], float]]:
-    """CPU time of this process and of the server's, as `workers.count` reads
-    it."""
+    """What `workers.count` reads: CPU time of this process and of the
+    server's, and the bytes between all processes of this machine."""
     return {
         'cpu_seconds': functools.partial(cpu_seconds, psutil.Process()),
         'server_cpu_seconds': functools.partial(cpu_seconds, self.process),
+        'network_bytes': _network_bytes,
     }
 
   def close(self) -> None:
@@ -69,11 +57,43 @@ class ReplayServer:
       self._server.kill()
       self._server.join()
 
-  def __enter__(self) -> 'ReplayServer':
+  def __enter__(self) -> 'Server':
     return self
 
   def __exit__(self, *unused_arguments: Any) -> None:
     self.close()
+
+
+class ReplayServer(Server):
+  """A Reverb server."""
+
+  def __init__(self, make_tables: Callable[[], List[reverb.Table]]):
+    """Args: called in its process, see `Server`."""
+    super().__init__(functools.partial(_serve_replay, make_tables))
+
+
+def _serve_replay(make_tables: Callable[[], List[reverb.Table]],
+                  connection: multiprocessing.connection.Connection) -> None:
+  with tempfile.TemporaryDirectory() as directory:
+    server = reverb.Server(
+        make_tables(), port=None,
+        checkpointer=checkpointers_lib.DefaultCheckpointer(directory))
+    connection.send(server.port)
+    wait_for_end(connection)
+    server.stop()
+
+
+def wait_for_end(connection: multiprocessing.connection.Connection) -> None:
+  """In a server's process: until it is to end."""
+  try:
+    connection.recv()
+  except EOFError:
+    pass
+
+
+def _network_bytes() -> float:
+  """Sent over the loopback interface so far, gRPC and TCP included."""
+  return psutil.net_io_counters(pernic=True)['lo'].bytes_sent
 
 
 def cpu_seconds(process: psutil.Process) -> float:

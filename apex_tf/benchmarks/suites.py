@@ -18,6 +18,9 @@ from apex_tf.benchmarks import workers
 
 _MODULE = 'apex_tf.benchmarks.'
 CPU, SERVER_CPU = 'cpu_seconds', 'server_cpu_seconds'
+NETWORK = 'network_bytes'
+# Up to the paper's.
+SIMULATED_ACTORS = (1, 10, 45, 90, 180, 360)
 
 
 @dataclasses.dataclass
@@ -31,6 +34,7 @@ class Options:
     seconds_scale: of each window, 1 for the usual lengths.
     replay_sizes: transitions, in rising order; full stacks are measured at all
       but the last.
+    simulated_actors: their numbers, in rising order.
     pong_preset: file for whole programs.
     cartpole_preset: likewise.
     peers_directory: in which each peer has an environment of its own.
@@ -40,6 +44,7 @@ class Options:
   num_rounds: int = 5
   seconds_scale: float = 1.0
   replay_sizes: Sequence[int] = (50_000, 250_000, 1_000_000)
+  simulated_actors: Sequence[int] = SIMULATED_ACTORS
   pong_preset: str = 'configs/atari.py'
   cartpole_preset: str = 'configs/cartpole.py'
   peers_directory: str = '.venv-peers'

@@ -156,12 +156,32 @@ def count(step: Callable[[], float], seconds: float,
   Returns:
     "seconds" that it took, the "count", and what each clock has advanced.
   """
+
+  def work() -> float:
+    start = time.monotonic()
+    total = 0.0
+    while time.monotonic() - start < seconds:
+      total += step()
+    finish()
+    return total
+
+  return measure(work, cpu_seconds)
+
+
+def measure(work: Callable[[], float],
+            cpu_seconds: Mapping[str, Callable[[], float]]) -> Window:
+  """What a piece of work took.
+
+  Args:
+    work: does it; returns how many it did.
+    cpu_seconds: as of `count`.
+
+  Returns:
+    As `count`.
+  """
   clocks = {name: clock() for name, clock in cpu_seconds.items()}
   start = time.monotonic()
-  total = 0.0
-  while time.monotonic() - start < seconds:
-    total += step()
-  finish()
+  done = work()
   took = time.monotonic() - start
-  return {'seconds': took, 'count': total, **{
+  return {'seconds': took, 'count': done, **{
       name: clock() - clocks[name] for name, clock in cpu_seconds.items()}}

@@ -2,11 +2,11 @@
 
 import dataclasses
 from typing import Any, Dict, List
-import uuid
 
 import numpy as np
 
 from apex_tf import environment_loop
+from apex_tf import leases
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
 from apex_tf.monitoring import metrics as metrics_lib
@@ -24,12 +24,14 @@ class ActorMonitor:
 
   def __init__(self, loop: environment_loop.EnvironmentLoop,
                adder: adder_lib.NStepAdder, policy: agents.Policy,
-               variable_client: variables_lib.VariableClient):
+               variable_client: variables_lib.VariableClient,
+               holder: leases.Holder):
+    """Begins to count; the last argument says which process this is."""
     self._loop = loop
     self._adder = adder
     self._policy = policy
     self._variable_client = variable_client
-    self._incarnation = uuid.uuid4().hex
+    self._holder = holder
     # Since the last call of `metrics`.
     self._episodes: List[environment_loop.Episode] = []
     self._num_episodes = 0
@@ -56,7 +58,8 @@ class ActorMonitor:
     """An `ActorReport` as a dict."""
     statistics = self._adder.statistics
     return dataclasses.asdict(status_lib.ActorReport(
-        incarnation=self._incarnation,
+        incarnation=self._holder.incarnation,
+        owner=self._holder.owner,
         agent_steps=self._loop.agent_steps,
         environment_frames=self._loop.environment_frames,
         episodes=self._num_episodes,

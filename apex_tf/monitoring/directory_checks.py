@@ -28,7 +28,7 @@ def check(path: str, directory: 'run_directory.RunDirectory',
   Args:
     path: as it was given.
     directory: of that path, existing or not.
-    resume: one of `RESUME_CHOICES`, see `run_directory.check`.
+    resume: one of `RESUME_CHOICES`, see `opening.check`.
 
   Raises:
     ValueError: names `workdir`, its value and what is allowed.
@@ -67,8 +67,7 @@ def _check_run(path: str, directory: 'run_directory.RunDirectory',
     _check_writable(path, os.path.dirname(directory.path))
     return
   for part in (directory.path, *directory.parts,
-               directory.learner_checkpoints_directory,
-               directory.replay_checkpoints_directory):
+               *directory.checkpoint_directories()):
     if os.path.lexists(part):
       _check_writable(path, part)
 

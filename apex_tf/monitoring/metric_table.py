@@ -4,7 +4,7 @@ An agent adds its own in its `metrics` module. TensorFlow is not imported.
 """
 
 import dataclasses
-from typing import Mapping, Tuple
+from typing import List, Mapping, Tuple
 
 LEARNER = 'learner'
 ACTOR = 'actor'
@@ -100,6 +100,8 @@ TABLE: Tuple[Metric, ...] = (
     Metric('stalls', (LEARNER,), 'stalls',
            'Roles and sides of replay that have not got on for 30 s; '
            '`status.json` and the log of the learner name them.'),
+    Metric('reporting_actors', (LEARNER,), 'actors',
+           'Actors that have reported in the last ten seconds.'),
     # Priority write-back.
     Metric('priority_lag_steps', (LEARNER,), 'learner steps',
            'Learner steps between computing the oldest priority of the newest '
@@ -151,8 +153,9 @@ TABLE: Tuple[Metric, ...] = (
            'Since that side last got on; near 0 where the limiter only slows '
            'it down to keep the ratio.'),
     # Evaluation, raw returns.
-    Metric('evaluation_return_mean', (EVALUATOR,), 'return',
-           'Mean over the episodes.'),
+    Metric('evaluation_return_mean', (EVALUATOR, LEARNER), 'return',
+           'Mean over the episodes; the learner has that of the newest '
+           'evaluation, for who sees its event files alone.'),
     Metric('evaluation_return_std', (EVALUATOR,), 'return',
            'Population standard deviation over the episodes.'),
     Metric('evaluation_return_min', (EVALUATOR,), 'return',
@@ -173,6 +176,13 @@ TABLE: Tuple[Metric, ...] = (
 
 # Values of the metric `waiting_side`, by `ReplayStatus.waiting_side`.
 WAITING_SIDES: Mapping[str, int] = {'': 0, 'learner': 1, 'actors': 2}
+
+
+def replay_roles(shards: int) -> List[str]:
+  """Of each shard of replay: "replay" alone, or "replay_0" and so on."""
+  if shards == 1:
+    return [REPLAY]
+  return [f'{REPLAY}_{shard}' for shard in range(shards)]
 
 
 def role_kind(role: str) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from apex_tf import config as config_lib
 from apex_tf import formatting as fmt
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import stalls
 from apex_tf.monitoring import status as status_lib
 
@@ -193,6 +194,10 @@ def _actors_line(status: status_lib.RunStatus,
   if status.environment_frames != status.agent_steps:
     text.append(_rate(status, 'frames_per_second', 'frames'))
   text.append(f'{fmt.count(status.episodes)} episodes')
+  if status.reporting_actors < config.actor.num_actors and (
+      status.phase in (status_lib.FILLING, status_lib.LEARNING)):
+    text.append(
+        f'{status.reporting_actors} of {config.actor.num_actors} report')
   return _joined(text)
 
 
@@ -311,9 +316,10 @@ def _starting(config: config_lib.Config, states: Dict[str, str]) -> str:
   """Which roles there are to be, and whether they are up."""
   count = config.actor.num_actors
   up = sum(f'actor_{index}' in states for index in range(count))
+  replay = metric_table.replay_roles(config.replay.shards)
   parts = [f'{role} up' if role in states else role
-           for role in ('replay', 'learner', 'evaluator')]
-  parts.insert(2, f'actors {up} of {count} up' if up else f'{count} actors')
+           for role in (*replay, 'learner', 'evaluator')]
+  parts.insert(-1, f'actors {up} of {count} up' if up else f'{count} actors')
   return ', '.join(parts)
 
 

@@ -67,6 +67,24 @@ def set_aside(directory: 'run_directory.RunDirectory',
   return target
 
 
+def reopen(directory: 'run_directory.RunDirectory') -> None:
+  """Takes back that the run is over, for a learner that is started by itself.
+
+  Other roles may be at work in the directory; what is theirs stays.
+
+  Args:
+    directory: of a run, whose learner is not alive.
+
+  Raises:
+    OSError: it cannot be done.
+  """
+  checkpoints = directory.learner_checkpoints_directory
+  _reset_status(directory, os.path.isdir(checkpoints) and
+                bool(os.listdir(checkpoints)))
+  if os.path.exists(directory.summary_file):
+    os.unlink(directory.summary_file)
+
+
 def clear_unbegun(directory: 'run_directory.RunDirectory') -> None:
   """Empties the directory of a launcher that was killed before its run began.
 

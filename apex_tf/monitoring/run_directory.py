@@ -7,7 +7,8 @@
     policy.npz           the last policy published, each minute and at the end
     evaluation.json      what `launch.evaluate` last measured of that policy
     checkpoints/learner/ the last three of the learner, by learner step
-    checkpoints/replay/  the last one of replay, if it is to have any
+    checkpoints/replay/  the last one of replay, if it is to have any; of
+                         several shards, replay_0/ and so on
     failures/            batches that gave a loss or gradient that is not finite
     logs/<group>/<index> output of each role's process
     logs/previous_<n>/   the same, and more, of launches before it was resumed
@@ -27,17 +28,11 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from apex_tf import config as config_lib
 from apex_tf import files
-from apex_tf.monitoring import directory_checks
-from apex_tf.monitoring import previous
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import status as status_lib
 
-RESUME_CHOICES = directory_checks.RESUME_CHOICES
-
 # The role name of the process that starts all others.
 LAUNCHER = 'launcher'
-# What a launch writes at once; where a disk has no room for it, none begins.
-_FIRST_BYTES = 1 << 20
 
 
 def _to_json(data: Dict[str, Any]) -> str:
@@ -60,11 +55,11 @@ class RunDirectory:
   """Names and files of one run. It can be pickled and sent to any role."""
 
   def __init__(self, path: str):
-    """Names a directory, whether it exists or not; see `prepare`."""
+    """Names a directory, whether it exists or not; see `opening`."""
     self.path = _resolve(path)
-    # Where `prepare` has moved a run that was here.
+    # Where a run that was here was moved when this was opened.
     self.moved_aside: Optional[str] = None
-    # Whether `prepare` has found a run here that goes on.
+    # Whether a run was found here that goes on.
     self.resumed = False
 
   @property
@@ -91,15 +86,20 @@ class RunDirectory:
   def evaluation_file(self) -> str:
     return self._join('evaluation.json')
 
+  def checkpoint_directories(self) -> List[str]:
+    """Those that are there, of the learner and of the shards of replay."""
+    root = self._join('checkpoints')
+    return ([os.path.join(root, name) for name in sorted(os.listdir(root))]
+            if os.path.isdir(root) else [])
+
   @property
   def learner_checkpoints_directory(self) -> str:
     """See `learner_checkpoint.LearnerCheckpointer`."""
     return self._join(os.path.join('checkpoints', 'learner'))
 
-  @property
-  def replay_checkpoints_directory(self) -> str:
-    """See `replay.checkpoint.ReplayCheckpointer`."""
-    return self._join(os.path.join('checkpoints', 'replay'))
+  def replay_checkpoints_directory(self, role: str = 'replay') -> str:
+    """Of replay, or of a shard, "replay_3"; see `ReplayCheckpointer`."""
+    return self._join(os.path.join('checkpoints', role))
 
   @property
   def failures_directory(self) -> str:
@@ -274,75 +274,6 @@ class RunDirectory:
 
   def _join(self, name: str) -> str:
     return os.path.join(self.path, name)
-
-
-def check(path: str, resume: str) -> None:
-  """Checks that `prepare` may be called; touches nothing.
-
-  Args:
-    path: of the run directory, existing or not.
-    resume: "auto" to go on with a run that is there, "must" to refuse a
-      directory without one, "never" to move aside a run that is there.
-
-  Raises:
-    ValueError: names `workdir` or `resume`, its value and what is allowed.
-  """
-  if resume not in RESUME_CHOICES:
-    raise ValueError(f'resume is {resume!r}, but must be one of '
-                     f'{", ".join(RESUME_CHOICES)}')
-  if not path:
-    raise ValueError("workdir is '', but must be the path of a directory")
-  directory_checks.check(path, RunDirectory(path), resume)
-
-
-def prepare(path: str, resume: str, has_checkpoint: bool = False
-           ) -> RunDirectory:
-  """Makes a run directory, or makes one ready for its run to go on.
-
-  Args:
-    path: of the run directory; parents are made where they are missing.
-    resume: as in `check`; "never" moves a run that is there to `<path>.1`, or
-      `.2` and so on, the first that is free.
-    has_checkpoint: whether a run that is there goes on counting where it was.
-
-  Returns:
-    The directory, of mode 0700 unless it was there; `resumed` says whether it
-    holds a run that goes on, and `moved_aside` where an old run went, or None.
-
-  Raises:
-    ValueError: as `check`, before anything is written.
-  """
-  check(path, resume)
-  directory = RunDirectory(path)
-  try:
-    # Before anything is made or moved.
-    files.check_room(files.nearest_existing(directory.path),
-                     _FIRST_BYTES)
-    if directory.holds_run and resume != 'never':
-      directory.resumed = True
-      previous.set_aside(directory, has_checkpoint)
-      return directory
-    if directory.holds_run:
-      directory.moved_aside = _first_free(directory.path)
-      os.rename(directory.path, directory.moved_aside)
-    os.makedirs(os.path.dirname(directory.path), exist_ok=True)
-    if not os.path.isdir(directory.path):
-      os.mkdir(directory.path, mode=0o700)
-    elif os.listdir(directory.path):
-      previous.clear_unbegun(directory)
-    for part in directory.parts:
-      os.mkdir(part, mode=0o700)
-  except OSError as error:  # What access() does not tell: a full disk, a race.
-    raise directory_checks.error(
-        path, f'a directory that can be written to ({error})') from error
-  return directory
-
-
-def _first_free(path: str) -> str:
-  number = 1
-  while os.path.lexists(f'{path}.{number}'):
-    number += 1
-  return f'{path}.{number}'
 
 
 def _resolve(path: str) -> str:

@@ -4,11 +4,13 @@ All of it is seen from the learner's process: the roles that report to it, its
 own steps, and the table as its server describes it.
 """
 
+import math
 import threading
 import time
 from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from apex_tf import formatting as fmt
+from apex_tf import leases
 from apex_tf.monitoring import status as status_lib
 
 # Without progress for so long, a role has stalled.
@@ -18,6 +20,9 @@ START_SECONDS = 60.0
 # What passes between two looks counts as this at most: who did not look may
 # not say that it heard nothing.
 _LONGEST_LOOK_SECONDS = 5.0
+
+# More silent actors than so many are one line.
+_MOST_NAMED = 3
 
 _EVALUATOR = 'evaluator'
 
@@ -71,15 +76,17 @@ class StallWatch:
   `heard` may be called by any thread, `update` by one.
   """
 
-  def __init__(self, num_actors: int,
+  def __init__(self, num_actors: int, num_shards: int = 1,
                clock: Callable[[], float] = time.monotonic):
     """Begins now; no role has been heard.
 
     Args:
       num_actors: of the run; they are `actor_0` and so on.
+      num_shards: of its replay.
       clock: seconds, never going back.
     """
     self._clock = clock
+    self._num_shards = num_shards
     self._looked_at = clock()
     self._seconds = 0.0  # Since the beginning, as far as it has looked.
     self._actors = [f'actor_{index}' for index in range(num_actors)]
@@ -95,6 +102,13 @@ class StallWatch:
     """Takes note that a role, "actor_3" or "evaluator", has called."""
     with self._lock:
       self._callers.add(role)
+
+  @property
+  def reporting_actors(self) -> int:
+    """How many have reported in the last seconds, as `update` last looked."""
+    since = self._seconds - leases.LEASE_SECONDS
+    return sum(self._heard.get(role, -math.inf) > since
+               for role in self._actors)
 
   def update(self, status: status_lib.RunStatus,
              replay_answers: bool) -> Stalls:
@@ -140,10 +154,9 @@ class StallWatch:
     if replay_answers and side != 'learner' and seconds >= STALL_SECONDS:
       found['learner steps'] = (
           f'learner has made no step for {fmt.duration(seconds)}')
-    for role in (*self._actors, _EVALUATOR):
-      silent = self._silence(role)
-      if silent:
-        found[role] = silent
+    silent = {role: self._silence(role)
+              for role in (*self._actors, _EVALUATOR)}
+    found.update((role, line) for role, line in silent.items() if line)
     for role in self._actors:
       report = status.actors.get(role.rpartition('_')[2])
       steps = report and (report.incarnation, report.agent_steps)
@@ -153,7 +166,18 @@ class StallWatch:
           role not in found and seconds >= STALL_SECONDS):
         found[f'{role} steps'] = (
             f'{role} has made no step for {fmt.duration(seconds)}')
+    self._sum_up([role for role in self._actors if silent[role]], found)
     return found
+
+  def _sum_up(self, silent: List[str], found: Dict[str, str]) -> None:
+    """One line for many actors that do not report."""
+    if len(silent) <= _MOST_NAMED:
+      return
+    for role in silent:
+      del found[role]
+    numbers = fmt.ranges([int(role.rpartition('_')[2]) for role in silent])
+    found['silent actors'] = (
+        f'{len(silent)} of {len(self._actors)} actors do not report: {numbers}')
 
   def _find_at_replay(self, status: status_lib.RunStatus, replay_answers: bool,
                       found: Dict[str, str]) -> None:
@@ -166,6 +190,12 @@ class StallWatch:
             f'replay has not answered for {fmt.duration(seconds)}')
       return
     replay = status.replay
+    for shard in range(self._num_shards):
+      silent = shard in replay.silent_shards
+      seconds = self._progress.seconds(f'replay_{shard}', silent, self._seconds)
+      if silent and seconds >= STALL_SECONDS:
+        found[f'replay_{shard}'] = (
+            f'replay_{shard} has not answered for {fmt.duration(seconds)}')
     if replay.waiting_side and replay.waiting_seconds >= STALL_SECONDS and (
         self._acting_since is not None and
         self._seconds - self._acting_since >= STALL_SECONDS):

@@ -16,6 +16,8 @@ STOPPING = 'stopping'  # The last variables are not yet published.
 FINAL_EVALUATION = 'final evaluation'
 DONE = 'done'
 PHASES = (STARTING, FILLING, LEARNING, STOPPING, FINAL_EVALUATION, DONE)
+# What an actor is told instead of the phase where another has its index.
+TAKEN = 'taken'
 
 # Values of `stop_reason`, besides the names of the limits in `config.run`.
 INTERRUPTED = 'interrupted'
@@ -35,6 +37,7 @@ class ActorReport:
 
   Attributes:
     incarnation: tells a restarted actor from its predecessor.
+    owner: where it runs: host and process, or supervisor.
     agent_steps: actions of all its environments.
     environment_frames: emulator frames of all its environments.
     episodes: finished episodes.
@@ -58,6 +61,7 @@ class ActorReport:
   exploration: str = ''
   recent_returns: List[float] = dataclasses.field(default_factory=list)
   broken_episodes: int = 0
+  owner: str = ''
 
 
 @dataclasses.dataclass
@@ -115,6 +119,8 @@ class ReplayStatus:
       slows it down to keep the ratio.
     learner_wait_seconds: total time that the learner has waited for batches.
     actors_wait_seconds: total time that the actors have waited to insert.
+    silent_shards: numbers of those that did not answer; the rest is of the
+      others.
   """
   size: int = 0
   min_size: int = 0
@@ -126,6 +132,7 @@ class ReplayStatus:
   waiting_seconds: float = 0.0
   learner_wait_seconds: float = 0.0
   actors_wait_seconds: float = 0.0
+  silent_shards: List[int] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -152,6 +159,8 @@ class RunStatus:
     replay: the table.
     actors: newest report of each actor that has reported since the learner's
       process was started, by its index as a string.
+    reporting_actors: how many actors are there now: they have reported in the
+      last ten seconds.
     evaluations: oldest first; of a long run only some, with the best and the
       newest among them. TensorBoard has all.
     stalls: one line for each role that has not got on for 30 s; see
@@ -172,6 +181,7 @@ class RunStatus:
   loss: float = 0.0
   replay: ReplayStatus = dataclasses.field(default_factory=ReplayStatus)
   actors: Dict[str, ActorReport] = dataclasses.field(default_factory=dict)
+  reporting_actors: int = 0
   evaluations: List[Evaluation] = dataclasses.field(default_factory=list)
   stalls: List[str] = dataclasses.field(default_factory=list)
   unsaved: List[str] = dataclasses.field(default_factory=list)

@@ -107,8 +107,14 @@ class StatusReporter:
     if status.actors:
       metrics['policy_age_steps'] = status.learner_steps - min(
           report.learner_step for report in status.actors.values())
+    if status.evaluations:
+      metrics['evaluation_return_mean'] = status.evaluations[-1].mean
     status.stalls = self._find_stalls(status, replay_answers)
     metrics['stalls'] = len(status.stalls)
+    status.reporting_actors = (
+        len(status.actors) if self._stall_watch is None else
+        self._stall_watch.reporting_actors)
+    metrics['reporting_actors'] = status.reporting_actors
     status.unsaved = list(self.unsaved)
     if self._holds_end and status.phase == status_lib.DONE:
       status.phase = status_lib.FINAL_EVALUATION
@@ -130,7 +136,8 @@ class StatusReporter:
       })
     elif status.stalls:  # Of learning, there is nothing to say yet.
       self._logged_at = now
-      self._logger.write({'step': 0, 'stalls': metrics['stalls']})
+      self._logger.write({'step': 0, **{
+          name: metrics[name] for name in ('stalls', 'reporting_actors')}})
     return is_written
 
   def _find_stalls(self, status: status_lib.RunStatus,

@@ -18,19 +18,13 @@ from typing import Callable, Optional
 
 from absl import logging
 import reverb
-from reverb import reverb_types
 from reverb.platform import checkpointers_lib
 
 from apex_tf import checkpoint_directory
 from apex_tf.replay import checkpoint_size
 from apex_tf.replay import layout
-
-# What a restored table has to have in common with that of the configuration;
-# of the rate limiter the rule, and not the counts.
-_TABLE_FIELDS = ('sampler_options', 'remover_options', 'max_size',
-                 'max_times_sampled', 'signature')
-_LIMITER_FIELDS = ('samples_per_insert', 'min_diff', 'max_diff',
-                   'min_size_to_sample')
+from apex_tf.replay import learner_lease
+from apex_tf.replay import tables
 
 
 class ReplayCheckpointer:
@@ -134,7 +128,7 @@ class ReplayCheckpointer:
                     self._directory.path, error)
       return None
     restored = server.localhost_client().server_info()[layout.TABLE]
-    different = _difference(restored, table.info)
+    different = tables.difference(restored, table.info)
     if different:
       logging.error('Replay is not restored from %s, which is of another '
                     'table: %s.', found.path, different)
@@ -149,26 +143,14 @@ class ReplayCheckpointer:
   def _start(self, table: reverb.Table, port: Optional[int],
              restored_from: Optional[str] = None) -> reverb.Server:
     # Reverb's own choice would be a new folder in /tmp for each server.
-    return reverb.Server([table], port, checkpointers_lib.DefaultCheckpointer(
-        self._unfinished, fallback_checkpoint_path=restored_from))
+    server = reverb.Server(
+        [table, learner_lease.make_table()], port,
+        checkpointers_lib.DefaultCheckpointer(
+            self._unfinished, fallback_checkpoint_path=restored_from))
+    # Whose it was is not restored.
+    server.localhost_client().reset(learner_lease.TABLE)
+    return server
 
   def _clear(self) -> None:
     """Removes what a save that did not end has left."""
     shutil.rmtree(self._unfinished, ignore_errors=True)
-
-
-def _difference(restored: reverb_types.TableInfo,
-                expected: reverb_types.TableInfo) -> str:
-  """How a restored table differs from that of the configuration, or ""."""
-  pairs = [(name, getattr(restored, name), getattr(expected, name))
-           for name in _TABLE_FIELDS]
-  pairs += [(name, getattr(restored.rate_limiter_info, name),
-             getattr(expected.rate_limiter_info, name))
-            for name in _LIMITER_FIELDS]
-  return '; '.join(
-      f'{name} is {_in_line(found)}, but must be {_in_line(wanted)}'
-      for name, found, wanted in pairs if found != wanted)
-
-
-def _in_line(value: object) -> str:
-  return ' '.join(str(value).split())

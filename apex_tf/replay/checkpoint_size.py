@@ -4,7 +4,7 @@ import json
 import math
 import os
 import shutil
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Sequence
 
 from acme import specs
 
@@ -39,7 +39,7 @@ class Projection(NamedTuple):
   """What a checkpoint of a full replay needs.
 
   Attributes:
-    table_bytes: of the message with all items.
+    table_bytes: of the message with all items of one shard.
     bytes: of all files.
     waiting_seconds: for which inserts and samples wait.
     seconds: until it is done.
@@ -59,10 +59,11 @@ def project(config: config_lib.Config,
     spec: of one environment.
   """
   full = footprint.project(config.replay, spec)
-  table_bytes = float(full.transitions * item_bytes(config))
-  total = table_bytes + full.transitions * full.data_bytes_each
-  waiting = full.transitions * _SECONDS_PER_ITEM
-  return Projection(table_bytes, total, waiting,
+  shard = math.ceil(full.transitions / config.replay.shards)
+  total = full.transitions * (item_bytes(config) + full.data_bytes_each)
+  waiting = shard * _SECONDS_PER_ITEM
+  return Projection(float(shard * item_bytes(config)), total, waiting,
+                    # All shards may have one disk.
                     waiting + total / _BYTES_PER_SECOND)
 
 
@@ -76,13 +77,15 @@ def item_bytes(config: config_lib.Config) -> int:
 
 
 def check(config: config_lib.Config, spec: specs.EnvironmentSpec,
-          directory: str, old_is_replaced: bool) -> Optional[Projection]:
+          directories: Sequence[str],
+          old_is_replaced: bool) -> Optional[Projection]:
   """Refuses checkpoints of replay that cannot be written.
 
   Args:
     config: of the run.
     spec: of one environment.
-    directory: of the checkpoints, existing or not.
+    directories: of the checkpoints of each shard, existing or not, of one
+      disk.
     old_is_replaced: whether those that are there make room for others.
 
   Returns:
@@ -107,8 +110,8 @@ def check(config: config_lib.Config, spec: specs.EnvironmentSpec,
   # The one before is removed when the next is there.
   needed = (NUM_KEPT + 1) * projection.bytes
   try:
-    free = shutil.disk_usage(files.nearest_existing(directory)).free
-    room = free + (_bytes_in(directory) if old_is_replaced else 0)
+    free = shutil.disk_usage(files.nearest_existing(directories[0])).free
+    room = free + (sum(map(_bytes_in, directories)) if old_is_replaced else 0)
   except OSError as error:
     raise settings.error(
         'replay.checkpoint_minutes', replay.checkpoint_minutes,

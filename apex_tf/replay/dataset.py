@@ -6,6 +6,8 @@ Buffers between the table and the learner, each small and named:
   prefetch    `learner.prefetch_batches` finished batches.
   fetched     one batch in `BatchFetcher`, so that waiting can be interrupted.
 
+Of several shards, all that is of each, with its part of a batch; see `shards`.
+
 A priority is stale by as long as its sample waits in them.
 """
 
@@ -31,19 +33,21 @@ class Batch(NamedTuple):
     importance_weight: `<float32>[batch]`, corrects for the prioritized
       sampling; see `losses.importance_weights`.
     key: `<uint64>[batch]`, of the items.
-    probability: `<float64>[batch]`, with which each was sampled.
+    probability: `<float64>[batch]`, with which its shard gave each.
     learner_step: `<int64>[batch]`, version of the policy that acted.
+    shard: `<int32>[batch]`, of replay, that each comes from.
   """
   transition: types.Transition
   importance_weight: tf.Tensor
   key: tf.Tensor
   probability: tf.Tensor
   learner_step: tf.Tensor
+  shard: tf.Tensor
 
 
 def make_dataset(address: str, config: config_lib.LearnerConfig,
                  importance_exponent: float, action_spec: specs.Array,
-                 device: str = '') -> tf.data.Dataset:
+                 shard: int = 0, device: str = '') -> tf.data.Dataset:
   """Batches sampled by priority, without end.
 
   Args:
@@ -51,6 +55,7 @@ def make_dataset(address: str, config: config_lib.LearnerConfig,
     config: batch size, samplers and prefetch.
     importance_exponent: beta of the importance weights.
     action_spec: of one environment.
+    shard: that the server is.
     device: to which batches are copied ahead of the step, such as "GPU:0"; ""
       leaves them in the host's memory.
 
@@ -74,7 +79,8 @@ def make_dataset(address: str, config: config_lib.LearnerConfig,
             importance_exponent),
         key=sample.info.key,
         probability=sample.info.probability,
-        learner_step=step.learner_step)
+        learner_step=step.learner_step,
+        shard=tf.fill(tf.shape(sample.info.key), shard))
 
   samples = reverb.TrajectoryDataset.from_table_signature(
       server_address=address,
@@ -140,14 +146,29 @@ class BatchFetcher(Iterator[Batch]):
     """The next batch.
 
     Raises:
-      StopIteration: once `stop` is set, or where the dataset ends.
+      StopIteration: once the stop event is set, or where the dataset ends.
       Exception: that making the dataset or reading it ended with.
     """
-    while not self._stop.is_set() and not self._ended:
+    while True:
+      batch = self.take(0.2)
+      if batch is not None:
+        return batch
+
+  def take(self, seconds: float) -> Optional[Batch]:
+    """The next batch, or None where none comes in time.
+
+    Args:
+      seconds: to wait at most; 0 looks whether there is one.
+
+    Raises:
+      StopIteration: as `__next__`.
+      Exception: as `__next__`.
+    """
+    if not self._stop.is_set() and not self._ended:
       try:
-        batch = self._queue.get(timeout=0.2)
+        batch = self._queue.get(block=seconds > 0, timeout=seconds)
       except queue.Empty:
-        continue
+        return None
       if batch is not None:
         return batch
       self._ended = True

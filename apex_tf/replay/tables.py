@@ -5,9 +5,17 @@ from typing import List
 
 from acme import specs
 import reverb
+from reverb import reverb_types
 
 from apex_tf import config as config_lib
 from apex_tf.replay import layout
+
+# What a server's table has to have in common with that of the configuration;
+# of the rate limiter the rule, and not the counts.
+_TABLE_FIELDS = ('sampler_options', 'remover_options', 'max_size',
+                 'max_times_sampled', 'signature')
+_LIMITER_FIELDS = ('samples_per_insert', 'min_diff', 'max_diff',
+                   'min_size_to_sample')
 
 
 def make_tables(config: config_lib.ReplayConfig, spec: specs.EnvironmentSpec,
@@ -49,3 +57,20 @@ def make_tables(config: config_lib.ReplayConfig, spec: specs.EnvironmentSpec,
           rate_limiter=limiter,
           signature=layout.make_signature(spec))
   ]
+
+
+def difference(actual: reverb_types.TableInfo,
+               expected: reverb_types.TableInfo) -> str:
+  """How a server's table differs from that of the configuration, or ""."""
+  pairs = [(name, getattr(actual, name), getattr(expected, name))
+           for name in _TABLE_FIELDS]
+  pairs += [(name, getattr(actual.rate_limiter_info, name),
+             getattr(expected.rate_limiter_info, name))
+            for name in _LIMITER_FIELDS]
+  return '; '.join(
+      f'{name} is {_in_line(found)}, but must be {_in_line(wanted)}'
+      for name, found, wanted in pairs if found != wanted)
+
+
+def _in_line(value: object) -> str:
+  return ' '.join(str(value).split())

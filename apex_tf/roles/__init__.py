@@ -9,5 +9,7 @@ from apex_tf.roles.actor import run_actor
 from apex_tf.roles.evaluator import run_evaluator
 from apex_tf.roles.learner import run_learner
 from apex_tf.roles.replay import run_replay
+from apex_tf.roles.variable_cache import run_variable_cache
 
-__all__ = ('run_actor', 'run_evaluator', 'run_learner', 'run_replay')
+__all__ = ('run_actor', 'run_evaluator', 'run_learner', 'run_replay',
+           'run_variable_cache')

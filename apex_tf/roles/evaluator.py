@@ -9,10 +9,14 @@ from absl import logging
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
+from apex_tf import leases
+from apex_tf import transfers
+from apex_tf import waiting
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
+from apex_tf.roles import membership as membership_lib
 
 ROLE = 'evaluator'
 
@@ -61,7 +65,10 @@ def measure_until_sure(
 
 def run_evaluator(config: config_lib.Config,
                   directory: run_directory.RunDirectory, learner_address: str,
-                  stop: threading.Event) -> None:
+                  stop: threading.Event,
+                  patience: waiting.Patience = waiting.ENDLESS,
+                  ready: Callable[[], None] = lambda: None,
+                  stay: bool = False) -> None:
   """Evaluates now and then, and once more when learning is over.
 
   Args:
@@ -69,29 +76,48 @@ def run_evaluator(config: config_lib.Config,
     directory: of the run; TensorBoard logs go there.
     learner_address: `host:port` of the `LearnerService`.
     stop: ends the process early.
+    patience: with a learner that does not answer, at the start and later on.
+    ready: called once it is at work.
+    stay: goes on when the run is over: its learner may come back, and want the
+      final evaluation again.
+
+  Raises:
+    leases.RefusedError: the learner does not want it.
+    waiting.NoAnswerError: the learner has not answered for too long.
   """
   builder = builder_lib.Builder(config)
   learner = learner_client.connect(learner_address)
-  parts = builder.make_evaluator(learner)
+  membership = membership_lib.Membership(learner, ROLE)
+  if not membership.join(config, stop, patience):
+    return
+  # A whole version may take its time.
+  parts = builder.make_evaluator(learner_client.LearnerClient(
+      learner_address, transfers.TRANSFER_SECONDS))
   logger = metrics_lib.MetricsLogger(
       directory.tensorboard_directory(ROLE), ROLE)
 
   def ask(call: Callable[[], Any]) -> Any:
     """Repeats a call until it is answered; None once stopped."""
+    wait = waiting.Wait(f'learner at {learner_address}', patience)
     while not stop.is_set():
       try:
         return call()
+      except leases.RefusedError:
+        raise
       except Exception as error:  # pylint: disable=broad-except
         logging.warning('The learner does not answer: %s', error)
+        wait.note(error)
         stop.wait(0.5)
     return None
 
   def learning() -> bool:
-    return not stop.is_set() and ask(learner.get_phase) == status_lib.LEARNING
+    return not stop.is_set() and (
+        ask(membership.get_phase) == status_lib.LEARNING)
 
   def fetch() -> Optional[Dict[str, float]]:
     """Fetches the newest version; the run's counts then, or None."""
-    if not parts.variable_client.update_and_wait(stop):
+    if not parts.variable_client.update_and_wait(stop, waiting.Wait(
+        f'variables at {learner_address}', patience)):
       return None
     return ask(learner.get_counts)
 
@@ -112,9 +138,10 @@ def run_evaluator(config: config_lib.Config,
     ask(lambda: learner.report_evaluation(dataclasses.asdict(evaluation)))
     return evaluation
 
+  ready()
   next_time = time.monotonic()
   while not stop.is_set():
-    phase = ask(learner.get_phase)
+    phase = ask(membership.get_phase)
     if phase == status_lib.FINAL_EVALUATION:
       # Perhaps not for the first time: a learner that died before the run was
       # over has to be told again when it is back.
@@ -122,7 +149,7 @@ def run_evaluator(config: config_lib.Config,
       if counts is None:
         continue  # It is to stop.
       evaluate(counts, True, lambda: not stop.is_set())
-    elif phase == status_lib.DONE:
+    elif phase == status_lib.DONE and not stay:
       break
     elif phase == status_lib.LEARNING and time.monotonic() >= next_time:
       next_time = time.monotonic() + config.evaluator.period_seconds
@@ -134,3 +161,4 @@ def run_evaluator(config: config_lib.Config,
     stop.wait(0.2)
   logger.close()
   parts.environment.close()
+  membership.leave()

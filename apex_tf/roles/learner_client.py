@@ -7,6 +7,7 @@ from absl import logging
 import courier
 
 from apex_tf import ports
+from apex_tf import transfers
 
 # Longest wait for an answer; also bounds how late a role sees that it is to
 # stop.
@@ -36,6 +37,7 @@ class LearnerClient:
       address: `host:port` of the service.
       timeout_seconds: of a call.
     """
+    self.address = address
     self._host, _, self._port = address.rpartition(':')
     self._timeout_seconds = timeout_seconds
     self._lock = threading.Lock()
@@ -69,7 +71,7 @@ class LearnerClient:
       if not ports.answers(self._host, int(self._port)):
         self._closed_port_seen = True
       elif self._closed_port_seen:
-        logging.info('The port of the learner answers again: reconnecting.')
+        logging.info('Port %s answers again: reconnecting.', self._port)
         self._closed_port_seen = False
         self._zeros = (self._zeros + 1) % _SPELLINGS
         self._channel = self._make_channel()
@@ -78,3 +80,10 @@ class LearnerClient:
 def connect(address: str) -> LearnerClient:
   """A client of the `LearnerService` at `host:port`."""
   return LearnerClient(address)
+
+
+def variables_at(address: str) -> transfers.TurnTaker:
+  """The variables of a `LearnerService` or a variable cache at `host:port`."""
+  return transfers.TurnTaker(
+      LearnerClient(address),
+      LearnerClient(address, transfers.TRANSFER_SECONDS))

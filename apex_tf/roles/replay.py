@@ -1,6 +1,7 @@
 """The replay process: a Reverb server and a look at its table."""
 
 import threading
+from typing import Callable
 
 from absl import logging
 import reverb
@@ -15,16 +16,15 @@ from apex_tf.monitoring import run_directory
 from apex_tf.replay import checkpoint
 from apex_tf.replay import monitor as monitor_lib
 
-ROLE = 'replay'
-
 # Between two looks whether a checkpoint is due.
 _LOOK_SECONDS = 1.0
 
 
 def run_replay(config: config_lib.Config,
-               directory: run_directory.RunDirectory, address: str,
-               stop: threading.Event) -> reverb.Server:
-  """Serves the prioritized table until `stop` is set.
+               directory: run_directory.RunDirectory, shard: int, address: str,
+               stop: threading.Event,
+               ready: Callable[[], None] = lambda: None) -> reverb.Server:
+  """Serves one prioritized table, all of replay or a shard, until `stop`.
 
   It holds what the newest checkpoint in the directory holds, if the run is to
   have checkpoints of replay.
@@ -32,22 +32,28 @@ def run_replay(config: config_lib.Config,
   Args:
     config: of the run.
     directory: of the run; TensorBoard logs and checkpoints go there.
+    shard: number of the shard, from 0.
     address: `host:port` to serve on.
     stop: ends the server.
+    ready: called once it serves.
 
   Returns:
     The stopped server, which still holds its items: freeing millions takes
     longer than a stop may, so whoever ends the process next need not.
   """
   builder = builder_lib.Builder(config)
+  role = metric_table.replay_roles(config.replay.shards)[shard]
   port = int(address.rsplit(':', 1)[1])
   ports.wait_until_free(port, stop)
   checkpointer = checkpoint.ReplayCheckpointer(
-      directory.replay_checkpoints_directory,
+      directory.replay_checkpoints_directory(role),
       config.replay.checkpoint_minutes)
   server = checkpointer.make_server(builder.make_replay_tables()[0], port)
   logging.info('Replay serves at %s.', address)
-  monitor = _MetricsWriter(config, directory, server.localhost_client())
+  ready()
+  monitor = _MetricsWriter(
+      config.replay.of_shard(), directory.tensorboard_directory(role),
+      server.localhost_client())
   task = background.PeriodicTask(
       monitor.write, config.run.metrics_period_seconds, 'replay_metrics')
   while not stop.wait(_LOOK_SECONDS):
@@ -62,11 +68,11 @@ def run_replay(config: config_lib.Config,
 class _MetricsWriter:
   """Writes the table's state to TensorBoard."""
 
-  def __init__(self, config: config_lib.Config,
-               directory: run_directory.RunDirectory, client: reverb.Client):
-    self._logger = metrics_lib.MetricsLogger(
-        directory.tensorboard_directory(ROLE), ROLE)
-    self._monitor = monitor_lib.ReplayMonitor(client, config.replay)
+  def __init__(self, config: config_lib.ReplayConfig, directory: str,
+               client: reverb.Client):
+    """Args: of the shard, of its event files, of its server."""
+    self._logger = metrics_lib.MetricsLogger(directory, metric_table.REPLAY)
+    self._monitor = monitor_lib.ReplayMonitor([client], config)
     self._rates = metrics_lib.Rates()
     self._rates.update({'inserts_per_second': 0, 'samples_per_second': 0})
 

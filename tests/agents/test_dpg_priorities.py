@@ -30,8 +30,8 @@ class _Source:
     self._values = values
 
   def get_variables(self, names: List[str]) -> List[Any]:
-    return [{'policy': self._values, 'learner_step': np.int64(LEARNER_STEP)}
-            [name] for name in names]
+    return [{'policy': self._values, 'learner_step': np.int64(LEARNER_STEP),
+             'version': 'only'}[name] for name in names]
 
 
 class _Recorder:

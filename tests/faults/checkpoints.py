@@ -13,11 +13,13 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 _NAME = re.compile(r'\d{12}')
-# `items` and `rate_limiter` of Reverb's message PriorityTableCheckpoint, and
-# `insert_count` of the latter.
+# `table_name`, `items` and `rate_limiter` of Reverb's message
+# PriorityTableCheckpoint, and `insert_count` of the latter.
+_NAME_FIELD = 1
 _ITEMS_FIELD = 2
 _RATE_LIMITER_FIELD = 3
 _INSERT_COUNT_FIELD = 7
+_TABLE = b'transitions'
 
 
 class Checkpoint(NamedTuple):
@@ -96,16 +98,29 @@ def read_replay_counts(checkpoint: Checkpoint) -> ReplayCounts:
   Raises:
     OSError: it is gone by now.
   """
-  # One record: its length in 8 bytes, 4 of a checksum, the message.
-  content = (checkpoint.path / 'tables.tfrecord').read_bytes()
-  length = int.from_bytes(content[:8], 'little')
-  items = inserts = 0
-  for field, value in _fields(content[12:12 + length]):
-    if field == _ITEMS_FIELD:
-      items += 1
-    elif field == _RATE_LIMITER_FIELD:
-      inserts = dict(_fields(value)).get(_INSERT_COUNT_FIELD, 0)
-  return ReplayCounts(items, inserts)
+  for table in _records(checkpoint.path / 'tables.tfrecord'):
+    name, items, inserts = b'', 0, 0
+    for field, value in _fields(table):
+      if field == _NAME_FIELD:
+        name = value
+      elif field == _ITEMS_FIELD:
+        items += 1
+      elif field == _RATE_LIMITER_FIELD:
+        inserts = dict(_fields(value)).get(_INSERT_COUNT_FIELD, 0)
+    if name == _TABLE:
+      return ReplayCounts(items, inserts)
+  raise AssertionError(f'{checkpoint.path} has no table of transitions')
+
+
+def _records(path: pathlib.Path) -> Iterator[bytes]:
+  """Of a TFRecord file."""
+  content, place = path.read_bytes(), 0
+  while place < len(content):
+    # Its length in 8 bytes, 4 of a checksum, the message, 4 of another.
+    begin = place + 12
+    end = begin + int.from_bytes(content[place:place + 8], 'little')
+    yield content[begin:end]
+    place = end + 4
 
 
 def _fields(message: bytes) -> Iterator[Tuple[int, Any]]:

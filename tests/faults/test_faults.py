@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.faults import harness
 from tests.integration import programs
 
@@ -16,6 +18,7 @@ _ROW = re.compile(r'\| \d+ \| (.+) \| (.+) \| (.+) \| ([\d.]+) s \|')
 _SECONDS = 3600.0
 
 
+@pytest.mark.faults
 def test_every_kind_is_survived(tmp_path: pathlib.Path):
   output = tmp_path / 'table.md'
   process = subprocess.Popen(

@@ -126,7 +126,7 @@ def _run(values: config_draws.Overrides, directory: str) -> Dict[str, Any]:
   from apex_tf import serial
   from apex_tf import validation
   from apex_tf.monitoring import console
-  from apex_tf.monitoring import run_directory
+  from apex_tf.monitoring import opening
   from apex_tf.monitoring import summary
   from apex_tf.replay import checkpoint_size
   from apex_tf.replay import footprint
@@ -134,13 +134,13 @@ def _run(values: config_draws.Overrides, directory: str) -> Dict[str, Any]:
   try:
     spec = validation.validate(config)
     footprint.check(config, spec)
-    checkpoint_size.check(config, spec, directory, old_is_replaced=False)
+    checkpoint_size.check(config, spec, [directory], old_is_replaced=False)
   except ValueError as error:
     return {'how': 'refused', 'text': str(error)}
   # With its rate limiter, which a run in one thread does without.
   builder.Builder(config).make_replay_tables()
   config = _tamed(config)
-  run_dir = run_directory.prepare(directory, 'never')
+  run_dir = opening.prepare(directory, 'never')
   run_dir.write_config(config)
   how = serial.run(config, run_dir, console.Console(config, run_dir))
   status = run_dir.read_status()

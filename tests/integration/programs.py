@@ -48,7 +48,7 @@ PATIENCE_SECONDS = 1200.0
 FINISHED_STEPS = 1000
 
 
-def _shell_environment() -> Dict[str, str]:
+def shell_environment() -> Dict[str, str]:
   """Without what TensorFlow sets in the tests' process when it is imported."""
   return {name: value for name, value in os.environ.items()
           if name != 'TF2_BEHAVIOR'}
@@ -81,7 +81,7 @@ class Program:
          *SMALL, *flags],
         cwd=workdir.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, start_new_session=True,
-        env={**_shell_environment(), 'TF_CPP_MIN_LOG_LEVEL': '2',
+        env={**shell_environment(), 'TF_CPP_MIN_LOG_LEVEL': '2',
              'PYTHONPATH': f'{ROOT}:{python_path}'})
     self.pid = self._process.pid
 

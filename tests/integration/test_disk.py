@@ -16,6 +16,7 @@ from apex_tf import variables as variables_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
+from apex_tf.roles import membership as membership_lib
 from tests import small_disk as small_disk_lib
 from tests.integration import programs
 
@@ -177,10 +178,11 @@ def test_a_run_that_ends_on_a_full_disk_waits_for_room(disk, launch_there):
                          '--config.run.max_learner_steps=1500')
   program.wait_until(lambda: program.phase() == 'learning')
   disk.fill()
-  learner = learner_client.connect(f'localhost:{port}')
+  onlooker = membership_lib.Membership(
+      learner_client.connect(f'localhost:{port}'), 'onlooker')
 
   def is_over():
-    return _asked(learner.get_phase) == status_lib.DONE
+    return _asked(onlooker.get_phase) == status_lib.DONE
 
   program.wait_until(is_over)
   time.sleep(5.0)

@@ -4,7 +4,7 @@ import pytest
 
 from apex_tf import builder as builder_lib
 from apex_tf import serial as serial_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 from configs import cartpole
 
 _CAPACITY = 600
@@ -28,7 +28,7 @@ def _config(eviction):
 
 @pytest.mark.parametrize('eviction', ['fifo', 'prioritized'])
 def test_replay_stays_at_its_capacity(tmp_path, eviction):
-  directory = run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto')
   serial = serial_lib.SerialRun(_config(eviction), directory)
   sizes = []
   while serial.learner.num_steps < 250:

@@ -20,13 +20,15 @@ from apex_tf import saved_policy
 from apex_tf import serial as serial_lib
 from apex_tf.agents.dqn import learning
 from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import panel
-from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
+from apex_tf.replay import learner_lease
 from apex_tf.replay import tables as tables_lib
 from apex_tf.roles import learner as learner_role
 from apex_tf.roles import learner_client
+from apex_tf.roles import membership as membership_lib
 from configs import cartpole
 
 # Of a machine with other things to do.
@@ -55,7 +57,7 @@ def _config(width=16, **limits):
 
 @pytest.fixture
 def directory(tmp_path):
-  return run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  return opening.prepare(str(tmp_path / 'run'), 'auto')
 
 
 def _run_serially(directory, **limits):
@@ -110,9 +112,11 @@ class _Learner:
 
   def __init__(self, serve, directory, width=16):
     self._config = _config(width)
+    self._config.replay.samples_per_insert = 0.0  # Nobody inserts.
     self._builder = builder_lib.Builder(self._config)
-    self._server = serve(tables_lib.make_tables(
-        self._config.replay, self._builder.spec, limit_ratio=False))
+    self._server = serve([*tables_lib.make_tables(
+        self._config.replay, self._builder.spec),
+                          learner_lease.make_table()])
     self.address = f'localhost:{self._server.port}'
     self._directory = directory
 
@@ -140,7 +144,7 @@ class _Learner:
         evaluator=dataclasses.replace(
             self._config.evaluator, max_seconds=0.5))
     learner_role.run_learner(
-        config, self._directory, self.address, address, stop)
+        config, self._directory, [self.address], address, stop)
 
 
 class _Fixed:
@@ -149,8 +153,10 @@ class _Fixed:
   def __init__(self, policy):
     self._policy = policy
 
-  def get_variables(self, unused_names):
-    return [np.int64(0), [v.numpy() for v in self._policy.variables]]
+  def get_variables(self, names):
+    values = {'learner_step': np.int64(0), 'version': 'only',
+              'policy': [v.numpy() for v in self._policy.variables]}
+    return [values[name] for name in names]
 
 
 @pytest.fixture
@@ -236,7 +242,7 @@ def test_the_learner_role_waits_for_what_it_leaves(
     serve, small_disk, monkeypatch, errors, stopped):
   """There is room for the policy and for each status; not for a checkpoint."""
   monkeypatch.setattr(learner_role, '_FINAL_EVALUATION_GRACE_SECONDS', 0.0)
-  directory = run_directory.prepare(str(small_disk.path / 'run'), 'auto')
+  directory = opening.prepare(str(small_disk.path / 'run'), 'auto')
   learner = _Learner(serve, directory, width=64)
   learner.fill()
   small_disk.fill()
@@ -257,11 +263,12 @@ def test_the_learner_role_waits_for_what_it_leaves(
     return directory.read_status() or status_lib.RunStatus()
 
   wait_for(lambda: read().unsaved)
-  client = learner_client.connect(address)
-  wait_for(lambda: client.get_phase() == status_lib.DONE)
+  onlooker = membership_lib.Membership(
+      learner_client.connect(address), 'onlooker')
+  wait_for(lambda: onlooker.get_phase() == status_lib.DONE)
   time.sleep(5.0)
   # The roles know that the run is over, but the launcher does not.
-  assert client.get_phase() == status_lib.DONE and thread.is_alive()
+  assert onlooker.get_phase() == status_lib.DONE and thread.is_alive()
   waiting = read()
   assert (waiting.phase, waiting.unsaved, waiting.stop_reason) == (
       'final evaluation', ['the last checkpoint'], 'max_learner_steps')

@@ -13,6 +13,7 @@ import pytest
 from apex_tf import config as config_lib
 from apex_tf import launching
 from apex_tf import program as program_lib
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from configs import cartpole
 from tests.integration import programs
@@ -214,7 +215,7 @@ def test_graph_under_launchpads_test_mt(tmp_path):
   config.actor.environments_per_actor = 2
   config.evaluator.episodes = 2
   config.run = config_lib.RunConfig(max_learner_steps=60)
-  directory = run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto')
   program = program_lib.make_program(config, directory.path)
   assert {label: len(nodes) for label, nodes in program.groups.items()} == {
       'replay': 1, 'learner': 1, 'actor': 2, 'evaluator': 1}

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from apex_tf import config as config_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 from configs import cartpole
 
 _PATIENCE_SECONDS = 1200.0
@@ -55,7 +55,7 @@ class _Cluster:
 
   def __init__(self, tmp_path):
     self.config = _config()
-    self.directory = run_directory.prepare(str(tmp_path / 'run'), 'auto')
+    self.directory = opening.prepare(str(tmp_path / 'run'), 'auto')
     self._replay, self._learner = _free_address(), _free_address()
     self._context = multiprocessing.get_context('spawn')
     self._processes = []
@@ -63,9 +63,9 @@ class _Cluster:
   def start(self, role, config=None):
     common = (config or self.config, self.directory)
     arguments = {
-        'replay': (*common, self._replay),
-        'learner': (*common, self._replay, self._learner),
-        'actor': (*common, 0, self._replay, self._learner),
+        'replay': (*common, 0, self._replay),
+        'learner': (*common, [self._replay], self._learner),
+        'actor': (*common, 0, self._replay, self._learner, self._learner),
         'evaluator': (*common, self._learner),
     }[role]
     process = self._context.Process(

@@ -8,7 +8,7 @@ import pytest
 
 from apex_tf import saved_policy
 from apex_tf import serial as serial_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 from tests.integration import programs
 
 _NAMES = ['learner_step', 'policy']
@@ -68,7 +68,7 @@ def _serial_config():
 def test_serial_run(tmp_path, monkeypatch, period):
   """Saved now and then, for a run that is killed; and when interrupted."""
   monkeypatch.setattr(saved_policy, 'SAVE_PERIOD_SECONDS', period)
-  directory = run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto')
   learner_steps = []
 
   def see():

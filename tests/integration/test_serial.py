@@ -12,7 +12,7 @@ import reverb
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import serial as serial_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 from apex_tf.replay import layout
 from configs import cartpole
 from tests.integration import programs
@@ -59,7 +59,7 @@ class _Started:
 
   def __init__(self, tmp_path, name, seed):
     config = _config(seed)
-    self.directory = run_directory.prepare(str(tmp_path / name), 'auto')
+    self.directory = opening.prepare(str(tmp_path / name), 'auto')
     self.serial = serial_lib.SerialRun(config, self.directory)
     # The server is inside; only a test looks at it from outside.
     self.client = reverb.Client(
@@ -112,7 +112,7 @@ def test_actors_differ_from_each_other(start):
 def _losses(batches, client, seed):
   builder = builder_lib.Builder(_config(seed))
   learner = builder.make_learner(
-      iter(batches), builder.make_priority_writer(client))
+      iter(batches), builder.make_feedback([client]))
   losses = []
   for _ in batches:
     learner.step()

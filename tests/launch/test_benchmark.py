@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+from matplotlib import image
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -20,14 +21,15 @@ def _run(*flags):
 
 
 def test_parts_are_measured_and_written_down(tmp_path):
-  names = ('actor', 'learner', 'replay')
+  names = ('actor', 'learner', 'replay', 'cluster')
   outputs = {suite: tmp_path / f'{suite}.json' for suite in names}
   # Side by side: what they find is not looked at.
   with futures.ThreadPoolExecutor() as pool:
     results = dict(zip(names, pool.map(
         lambda suite: _run(
             f'--suite={suite}', '--rounds=1', '--seconds_scale=0.05',
-            '--replay_sizes=2000,3000', f'--output={outputs[suite]}'), names)))
+            '--replay_sizes=2000,3000', '--simulated_actors=2',
+            f'--output={outputs[suite]}'), names)))
   suites = {}
   for suite, result in results.items():
     # 1: so short a look may well miss what is asked.
@@ -45,9 +47,17 @@ def test_parts_are_measured_and_written_down(tmp_path):
     # CPU time is counted in hundredths of a second.
     assert all(row['median'] > 0 for row in written['rows']
                if row['unit'] != 'CPU us')
+  what = {row['what'] for row in suites['cluster'] if row['num_actors'] == 2}
+  assert what == {'inserts of 2 writers',
+                  'whole versions from the learner to 2 actors',
+                  'whole versions from a cache to 2 actors',
+                  'versions asked for by 2 actors'}
+  assert image.imread(tmp_path / 'cluster_simulated.png').shape[:2] == (
+      600, 2700)
   asked = {suite: [row['bound'] for row in rows if row['bound'] is not None]
            for suite, rows in suites.items()}
   assert asked['actor'] == [0.85]
+  assert asked['cluster'] == [3.0]  # And nobody asked in vain.
   assert asked['learner'] == [0.9, 0.8]
   # Memory at the smaller size; four costs at the larger; rates between them.
   assert sorted(asked['replay']) == [0.5, 0.8, 45, 45, 150, 200]

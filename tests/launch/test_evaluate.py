@@ -17,6 +17,7 @@ from apex_tf import builder as builder_lib
 from apex_tf import evaluation as evaluation_lib
 from apex_tf import saved_policy
 from apex_tf import serial as serial_lib
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import summary as summary_lib
 from apex_tf.roles import learner as learner_role
@@ -44,7 +45,7 @@ class _Run:
 
   def __init__(self, path):
     config = _config()
-    self.directory = run_directory.prepare(str(path), 'auto')
+    self.directory = opening.prepare(str(path), 'auto')
     self.directory.write_config(config)
     serial = serial_lib.SerialRun(config, self.directory)
     while serial.learner.num_steps < 60:

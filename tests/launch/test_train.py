@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from apex_tf import launching
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import role_records
-from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from configs import cartpole
 from launch import train
@@ -20,7 +20,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def directory(tmp_path):
-  return run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  return opening.prepare(str(tmp_path / 'run'), 'auto')
 
 
 def _summary(directory):
@@ -83,7 +83,7 @@ def test_failure_without_a_record(directory, capsys):
 
 
 def test_resume_never_moves_the_old_run_aside(tmp_path):
-  old = run_directory.prepare(str(tmp_path / 'run'), 'auto')
+  old = opening.prepare(str(tmp_path / 'run'), 'auto')
   old.write_config(cartpole.get_config())
   result = subprocess.run(
       [sys.executable, '-m', 'launch.train', '--config=configs/cartpole.py',

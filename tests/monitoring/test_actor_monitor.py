@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from apex_tf import environment_loop
+from apex_tf import leases
 from apex_tf.monitoring import actor_monitor
 from apex_tf.replay import adder as adder_lib
 
@@ -17,7 +18,8 @@ def parts():
       SimpleNamespace(agent_steps=0, environment_frames=0, broken_episodes=3),
       SimpleNamespace(statistics=statistics),
       SimpleNamespace(metrics=lambda: {}, exploration='ε 0.4'),
-      SimpleNamespace(learner_step=0, age_seconds=0.0)), statistics
+      SimpleNamespace(learner_step=0, age_seconds=0.0),
+      leases.Holder('host, process 7', 'incarnation')), statistics
 
 
 def _episodes(returns):

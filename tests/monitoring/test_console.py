@@ -16,6 +16,7 @@ import time
 import pytest
 
 from apex_tf.monitoring import console
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory as run_directory_lib
 from apex_tf.monitoring import status as status_lib
 
@@ -42,10 +43,10 @@ def test_lines_without_a_terminal(tmp_path, status, config):
 def test_a_resumed_run_is_starting_until_its_learner_writes(
     tmp_path, status, config):
   path = str(tmp_path / 'run')
-  first = run_directory_lib.prepare(path, 'auto')
+  first = opening.prepare(path, 'auto')
   first.write_config(config)
   first.write_status(status)
-  directory = run_directory_lib.prepare(path, 'auto', has_checkpoint=True)
+  directory = opening.prepare(path, 'auto', has_checkpoint=True)
   old = time.time() - 60
   os.utime(directory.status_file, (old, old))
   stream = io.StringIO()

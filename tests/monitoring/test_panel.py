@@ -105,6 +105,16 @@ def test_panel_says_that_the_learner_is_silent(status, config):
       panel.render(status, config, age_seconds=60.0))
 
 
+def test_panel_says_how_many_actors_are_there(status, config):
+  config.actor.num_actors = 12
+  status.reporting_actors = 8
+  assert '8 of 12 report' in _text(panel.render(status, config))
+  status.reporting_actors = 12
+  assert 'report' not in _text(panel.render(status, config))
+  status.reporting_actors, status.phase = 0, status_lib.DONE
+  assert 'report' not in _text(panel.render(status, config))
+
+
 @pytest.mark.parametrize('width', [40, 60, 80, 200])
 def test_nothing_is_cut_off_whatever_the_numbers(
     status, config, evaluation, width):

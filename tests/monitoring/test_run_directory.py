@@ -14,12 +14,13 @@ import pytest
 from apex_tf import config as config_lib
 from apex_tf import files
 from apex_tf.monitoring import directory_checks
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory as run_directory_lib
 from apex_tf.monitoring import status as status_lib
 
 
 def _make_run(path, resume='auto'):
-  directory = run_directory_lib.prepare(str(path), resume)
+  directory = opening.prepare(str(path), resume)
   directory.write_config(config_lib.Config())
   return directory
 
@@ -45,7 +46,7 @@ def test_names(tmp_path):
 
 def test_prepare_makes_a_private_directory_and_its_parents(tmp_path):
   path = tmp_path / 'runs' / 'cartpole'
-  directory = run_directory_lib.prepare(f'{path}/', 'auto')
+  directory = opening.prepare(f'{path}/', 'auto')
   assert directory.path == str(path)
   assert directory.moved_aside is None
   assert stat.S_IMODE(path.stat().st_mode) == 0o700
@@ -53,12 +54,12 @@ def test_prepare_makes_a_private_directory_and_its_parents(tmp_path):
 
 
 def test_an_empty_directory_is_used(tmp_path):
-  assert run_directory_lib.prepare(str(tmp_path), 'auto').path == str(tmp_path)
+  assert opening.prepare(str(tmp_path), 'auto').path == str(tmp_path)
 
 
 def test_a_relative_path_holds_when_the_process_moves(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
-  directory = run_directory_lib.prepare('run', 'auto')
+  directory = opening.prepare('run', 'auto')
   monkeypatch.chdir('/')
   assert directory.path == str(tmp_path / 'run')
 
@@ -87,7 +88,7 @@ def test_a_run_goes_on_and_nothing_is_lost(tmp_path, resume, status):
   path = tmp_path / 'run'
   config_text = pathlib.Path(
       _lived(path, status).config_file).read_text()
-  directory = run_directory_lib.prepare(str(path), resume, True)
+  directory = opening.prepare(str(path), resume, True)
   assert directory.resumed and directory.moved_aside is None
   # What could be mistaken for the ending of the new launch is out of the way.
   assert directory.read_roles() == {} and directory.find_failures() == []
@@ -116,7 +117,7 @@ def test_the_status_of_a_run_that_goes_on(tmp_path, status):
   status.stalls, status.unsaved = ['actor_1 has not reported'], ['policy.npz']
   status.evaluations[-1].final = True
   _lived(tmp_path / 'run', status)
-  directory = run_directory_lib.prepare(str(tmp_path / 'run'), 'auto', True)
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto', True)
   shown = directory.read_status()
   assert (shown.phase, shown.stop_reason) == (status_lib.STARTING, '')
   assert (shown.stalls, shown.unsaved) == ([], [])
@@ -133,7 +134,7 @@ def test_a_status_that_does_not_go_on(tmp_path, status, text):
   directory = _lived(tmp_path / 'run', status)
   if text is not None:  # Not readable, with a checkpoint; else without one.
     pathlib.Path(directory.status_file).write_text(text)
-  run_directory_lib.prepare(str(tmp_path / 'run'), 'auto', text is not None)
+  opening.prepare(str(tmp_path / 'run'), 'auto', text is not None)
   assert directory.read_status() is None
 
 
@@ -141,7 +142,7 @@ def test_every_launch_has_its_own_logs(tmp_path, status):
   path = tmp_path / 'run'
   _lived(path, status)
   for number in range(1, 4):
-    directory = run_directory_lib.prepare(str(path), 'auto')
+    directory = opening.prepare(str(path), 'auto')
     (path / 'logs' / 'launcher').write_text(str(number))
   assert sorted(os.listdir(directory.logs_directory)) == [
       'launcher', 'previous_1', 'previous_2', 'previous_3']
@@ -153,16 +154,16 @@ def test_must_refuses_a_directory_without_a_run(tmp_path):
   for path in (tmp_path, tmp_path / 'new'):
     with pytest.raises(ValueError, match=(
         f"^workdir is '{path}', but must be of a run .*--resume=must")):
-      run_directory_lib.prepare(str(path), 'must')
+      opening.prepare(str(path), 'must')
   assert _tree(tmp_path) == []
 
 
 def test_a_launch_that_was_killed_before_it_began_is_begun_again(tmp_path):
   path = tmp_path / 'run'
-  directory = run_directory_lib.prepare(str(path), 'auto')
+  directory = opening.prepare(str(path), 'auto')
   directory.record_failure('launcher', 'x')
   (path / '.config.json.abc').write_text('{')
-  again = run_directory_lib.prepare(str(path), 'auto')
+  again = opening.prepare(str(path), 'auto')
   assert not again.resumed and again.read_roles() == {}
   assert sorted(os.listdir(path)) == ['logs', 'roles', 'tensorboard']
 
@@ -188,12 +189,12 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path, start_role, resume):
   process = start_role(path, run_directory_lib.LAUNCHER)
   before = _tree(tmp_path)
   with pytest.raises(ValueError, match=f'launcher is process {process.pid}'):
-    run_directory_lib.prepare(path, resume)
+    opening.prepare(path, resume)
   assert _tree(tmp_path) == before
   assert directory.find_failure() is None
   process.kill()
   process.wait()
-  assert run_directory_lib.prepare(path, resume).moved_aside == (
+  assert opening.prepare(path, resume).moved_aside == (
       f'{path}.1' if resume == 'never' else None)
 
 
@@ -205,13 +206,13 @@ def test_roles_of_a_killed_launcher_are_waited_for(
   timer = threading.Timer(1.0, process.kill)
   start = time.monotonic()
   timer.start()
-  assert run_directory_lib.prepare(path, 'auto').resumed
+  assert opening.prepare(path, 'auto').resumed
   assert 0.5 < time.monotonic() - start < 9.0
   timer.join()
   process = start_role(path, 'actor_1')
   monkeypatch.setattr(directory_checks, '_ORPHAN_SECONDS', 0.3)
   with pytest.raises(ValueError, match=f'actor_1 is process {process.pid}'):
-    run_directory_lib.prepare(path, 'auto')
+    opening.prepare(path, 'auto')
 
 
 def _file(root):
@@ -252,7 +253,7 @@ def test_bad_paths_are_refused_before_anything_is_written(
   if resume == 'must':
     allowed = f'({allowed}|of a run that)'
   with pytest.raises(ValueError) as error:
-    run_directory_lib.prepare(path, resume)
+    opening.prepare(path, resume)
   assert error.match(f"^workdir is '{path}', but must be {allowed}")
   assert '\n' not in str(error.value)
   assert _tree(tmp_path) == before
@@ -260,9 +261,9 @@ def test_bad_paths_are_refused_before_anything_is_written(
 
 def test_an_empty_path_and_a_wrong_resume_are_refused(tmp_path):
   with pytest.raises(ValueError, match="^workdir is '', but must be"):
-    run_directory_lib.check('', 'auto')
+    opening.check('', 'auto')
   with pytest.raises(ValueError, match="^resume is 'yes', .* auto, never, mu"):
-    run_directory_lib.check(str(tmp_path), 'yes')
+    opening.check(str(tmp_path), 'yes')
 
 
 def test_unwritable_directories_are_refused():
@@ -282,9 +283,9 @@ def test_unwritable_directories_are_refused():
       for name in ('empty', 'new', 'new/run', 'run'):
         with pytest.raises(ValueError, match=(
             f"^workdir is '{root}/{name}', but must be writable")):
-          run_directory_lib.check(f'{root}/{name}', 'auto')
+          opening.check(f'{root}/{name}', 'auto')
       with pytest.raises(ValueError, match='must be a directory that may be r'):
-        run_directory_lib.check(f'{root}/secret', 'auto')
+        opening.check(f'{root}/secret', 'auto')
     finally:
       if is_root:
         os.seteuid(0)
@@ -292,7 +293,7 @@ def test_unwritable_directories_are_refused():
 
 
 def test_status_config_and_summary_come_back(tmp_path, status, config):
-  directory = run_directory_lib.prepare(str(tmp_path / 'run'), 'auto')
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto')
   assert directory.read_status() is None
   assert directory.read_summary() is None
   assert directory.status_age_seconds() == 0.0
@@ -313,14 +314,14 @@ def test_status_config_and_summary_come_back(tmp_path, status, config):
 
 
 def test_a_summary_is_strict_json(tmp_path):
-  directory = run_directory_lib.prepare(str(tmp_path / 'run'), 'auto')
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto')
   with pytest.raises(ValueError):
     directory.write_summary({'final_return_mean': float('nan')})
   assert directory.read_summary() is None
 
 
 def test_a_reader_never_sees_half_a_status(tmp_path, status):
-  directory = run_directory_lib.prepare(str(tmp_path / 'run'), 'auto')
+  directory = opening.prepare(str(tmp_path / 'run'), 'auto')
   status.evaluations = status.evaluations * 50
   directory.write_status(status)
   stop = threading.Event()

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import role_records
-from apex_tf.monitoring import run_directory as run_directory_lib
 from tests import small_disk as small_disk_lib
 
 # More than a disk on which there is no room takes, however it counts.
@@ -19,7 +19,7 @@ _TROUBLES = pytest.mark.parametrize(
 @_TROUBLES
 def test_a_run_directory_outlives_it(small_disk, trouble, relief, status,
                                      config):
-  directory = run_directory_lib.prepare(str(small_disk.path / 'run'), 'auto')
+  directory = opening.prepare(str(small_disk.path / 'run'), 'auto')
   directory.write_config(config)
   directory.write_status(status)
   directory.record_start('learner')
@@ -50,7 +50,7 @@ def test_a_run_directory_outlives_it(small_disk, trouble, relief, status,
 @_TROUBLES
 @pytest.mark.parametrize('resume', ['auto', 'never'])
 def test_no_run_begins_there(small_disk, trouble, relief, config, resume):
-  old = run_directory_lib.prepare(str(small_disk.path / 'old'), 'auto')
+  old = opening.prepare(str(small_disk.path / 'old'), 'auto')
   old.write_config(config)
   trouble(small_disk)
 
@@ -64,8 +64,8 @@ def test_no_run_begins_there(small_disk, trouble, relief, config, resume):
     with pytest.raises(ValueError, match=(
         f"^workdir is '{path}', but must be (writable|a directory that can be "
         'written to .*(No space left|Read-only))')):
-      run_directory_lib.prepare(path, resume)
+      opening.prepare(path, resume)
     assert tree() == before
   relief(small_disk)
-  assert run_directory_lib.prepare(
+  assert opening.prepare(
       str(small_disk.path / 'old'), 'auto').resumed

@@ -11,7 +11,7 @@ class _Run:
 
   def __init__(self):
     self.now = 500.0
-    self.watch = stalls.StallWatch(2, lambda: self.now)
+    self.watch = stalls.StallWatch(2, clock=lambda: self.now)
     self.speaking = {'actor_0', 'actor_1', 'evaluator'}
     self.acting = {'0', '1'}
     self.learning = True
@@ -182,3 +182,49 @@ def test_a_run_that_ends_does_not_stall(run, phase):
   assert run.run(40).now
   run.status.phase = phase
   assert run.run(1).now == []
+
+
+def test_who_is_there_is_counted(run):
+  assert run.watch.reporting_actors == 0
+  run.run(1)
+  assert run.watch.reporting_actors == 2
+  run.speaking.remove('actor_0')
+  run.run(9)
+  assert run.watch.reporting_actors == 2
+  run.run(1)
+  assert run.watch.reporting_actors == 1
+  run.speaking.add('actor_0')
+  run.run(1)
+  assert run.watch.reporting_actors == 2
+
+
+def test_many_silent_actors_are_one_line():
+  now = [0.0]
+  watch = stalls.StallWatch(360, clock=lambda: now[0])
+  status = status_lib.RunStatus(
+      phase=status_lib.LEARNING,
+      replay=status_lib.ReplayStatus(size=5000, min_size=1000))
+
+  def look(speaking, seconds):
+    for _ in range(seconds):
+      now[0] += 1
+      for index in speaking:
+        watch.heard(f'actor_{index}')
+      watch.heard('evaluator')
+      status.learner_steps += 1
+      found = watch.update(status, True)
+    return found
+
+  look(range(360), 5)
+  there = [index for index in range(360) if index not in (3, 5) and index < 100]
+  assert look(there, 29).now == []
+  line = '262 of 360 actors do not report: 3, 5, 100-359'
+  found = look(there, 1)
+  assert found.now == found.begun == [line]
+  # It is one stall, however many have come back.
+  found = look([*there, 3, 5], 1)
+  assert found == (
+      ['260 of 360 actors do not report: 100-359'], [], [])
+  found = look([*there, 3, 5, *range(100, 359)], 1)
+  assert found.now == ['actor_359 has not reported for 32 s']
+  assert found.ended == ['260 of 360 actors do not report: 100-359']

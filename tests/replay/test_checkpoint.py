@@ -132,6 +132,14 @@ def test_the_next_one_takes_its_place(start, path):
   assert start().info.current_size == 20
 
 
+def _saved_table(file):
+  """The transitions of a checkpoint, as Reverb writes them."""
+  found = [checkpoint_pb2.PriorityTableCheckpoint.FromString(record.numpy())
+           for record in tf.data.TFRecordDataset(str(file))]
+  table, = (each for each in found if each.table_name == layout.TABLE)
+  return table
+
+
 def test_two_that_are_full_are_told_apart(start, path, log):
   replay = start()
   for completed in (100, 130):
@@ -139,8 +147,7 @@ def test_two_that_are_full_are_told_apart(start, path, log):
                          .insert_stats.completed))
     assert replay.checkpointer.save()
     file, = pathlib.Path(path).glob('*/tables.tfrecord')
-    record, = tf.data.TFRecordDataset(str(file))
-    saved = checkpoint_pb2.PriorityTableCheckpoint.FromString(record.numpy())
+    saved = _saved_table(file)
     replay = start()
     assert log[-1] == (
         f'Restored 100 transitions of replay, of {completed} ever inserted, '
@@ -260,8 +267,7 @@ def test_an_item_takes_no_more_than_is_projected(path, chunk_length):
   transition_oracle.sample(client, 2000)
   assert checkpointer.save()
   server.stop()
-  record, = tf.data.TFRecordDataset(f'{path}/000000000001/tables.tfrecord')
-  table = checkpoint_pb2.PriorityTableCheckpoint.FromString(record.numpy())
+  table = _saved_table(f'{path}/000000000001/tables.tfrecord')
   assert len(table.items) > 60
   # With the tag and the length before it.
   longest = max(item.ByteSize() for item in table.items) + 3

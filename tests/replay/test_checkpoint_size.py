@@ -64,17 +64,17 @@ def test_projection_by_hand(config):
 def test_none_are_projected_where_there_are_none(config, tmp_path):
   config.replay.checkpoint_minutes = 0.0
   config.replay.capacity = 10**9
-  assert checkpoint_size.check(config, _SPEC, str(tmp_path), True) is None
+  assert checkpoint_size.check(config, _SPEC, [str(tmp_path)], True) is None
 
 
 def test_too_many_items_for_one_message_are_refused(config, tmp_path, disk):
   disk(10**15)
   config.replay.checkpoint_minutes = 600.0
   config.replay.capacity = (2**31 - 1) // 118
-  assert checkpoint_size.check(config, _SPEC, str(tmp_path), True) is not None
+  assert checkpoint_size.check(config, _SPEC, [str(tmp_path)], True) is not None
   config.replay.capacity += 1
   with pytest.raises(ValueError) as error:
-    checkpoint_size.check(config, _SPEC, str(tmp_path), True)
+    checkpoint_size.check(config, _SPEC, [str(tmp_path)], True)
   assert str(error.value) == (
       'replay.capacity is 18199014, but must be at most 18,199,013 with '
       'replay.checkpoint_minutes 600: Reverb writes all items as one message '
@@ -84,11 +84,11 @@ def test_too_many_items_for_one_message_are_refused(config, tmp_path, disk):
 def test_more_than_the_disk_has_is_refused(config, tmp_path, disk):
   asked = disk(300_000_000)
   directory = str(tmp_path / 'not' / 'there')
-  assert checkpoint_size.check(config, _SPEC, directory, True) is not None
+  assert checkpoint_size.check(config, _SPEC, [directory], True) is not None
   assert asked == [str(tmp_path)]
   disk(299_999_000)
   with pytest.raises(ValueError) as error:
-    checkpoint_size.check(config, _SPEC, directory, True)
+    checkpoint_size.check(config, _SPEC, [directory], True)
   assert str(error.value) == (
       'replay.checkpoint_minutes is 30.0, but must be 0 (none) here: with a '
       'full replay, two checkpoints of 150 MB each have to fit, and 300 MB of '
@@ -96,16 +96,16 @@ def test_more_than_the_disk_has_is_refused(config, tmp_path, disk):
   # One that is there already makes room for the next but one.
   checkpoint_directory.CheckpointDirectory(directory).save(
       1, lambda path: pathlib.Path(path, 'data').write_bytes(bytes(2000)))
-  assert checkpoint_size.check(config, _SPEC, directory, True) is not None
+  assert checkpoint_size.check(config, _SPEC, [directory], True) is not None
 
 
 def test_a_period_of_mostly_waiting_is_refused(config, tmp_path, disk):
   disk(10**15)
   config.replay.checkpoint_minutes = 0.7
-  assert checkpoint_size.check(config, _SPEC, str(tmp_path), True) is not None
+  assert checkpoint_size.check(config, _SPEC, [str(tmp_path)], True) is not None
   config.replay.checkpoint_minutes = 0.6
   with pytest.raises(ValueError) as error:
-    checkpoint_size.check(config, _SPEC, str(tmp_path), True)
+    checkpoint_size.check(config, _SPEC, [str(tmp_path)], True)
   assert str(error.value) == (
       'replay.checkpoint_minutes is 0.6, but must be 0 (none), or at least '
       '0.67: inserts and samples wait 20 s for each checkpoint of a full '
@@ -119,19 +119,19 @@ def test_what_is_recommended_is_accepted(config, tmp_path, disk):
     config.replay.min_size = 1000
     config.replay.checkpoint_minutes = 1e-9
     with pytest.raises(ValueError, match='at least') as error:
-      checkpoint_size.check(config, _SPEC, str(tmp_path), True)
+      checkpoint_size.check(config, _SPEC, [str(tmp_path)], True)
     config.replay.checkpoint_minutes = float(
       re.search(r'at least ([\d.e-]+):', str(error.value))[1])
-    assert checkpoint_size.check(config, _SPEC, str(tmp_path), True)
+    assert checkpoint_size.check(config, _SPEC, [str(tmp_path)], True)
 
 
 def test_an_old_run_that_is_moved_aside_makes_no_room(config, tmp_path, disk):
   disk(299_999_000)
   checkpoint_directory.CheckpointDirectory(str(tmp_path)).save(
       1, lambda path: pathlib.Path(path, 'data').write_bytes(bytes(2000)))
-  assert checkpoint_size.check(config, _SPEC, str(tmp_path), True)
+  assert checkpoint_size.check(config, _SPEC, [str(tmp_path)], True)
   with pytest.raises(ValueError, match='two checkpoints of 150 MB'):
-    checkpoint_size.check(config, _SPEC, str(tmp_path), False)
+    checkpoint_size.check(config, _SPEC, [str(tmp_path)], False)
 
 
 def test_state_of_another_version_is_an_error(tmp_path):

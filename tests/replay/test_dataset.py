@@ -49,7 +49,7 @@ def _make_dataset(server, importance_exponent=0.4, device='', **learner):
   return dataset_lib.make_dataset(
       f'localhost:{server.port}',
       config_lib.LearnerConfig(**{'batch_size': _BATCH_SIZE, **learner}),
-      importance_exponent, _SPEC.actions, device)
+      importance_exponent, _SPEC.actions, device=device)
 
 
 @pytest.mark.parametrize('num_samplers, exponent', [(1, 0.4), (3, 1.0)])
@@ -129,7 +129,7 @@ def test_shapes_and_types(serve):
           for name in batch._fields[1:]} == {
               'importance_weight': (row, tf.float32),
               'key': (row, tf.uint64), 'probability': (row, tf.float64),
-              'learner_step': (row, tf.int64)}
+              'learner_step': (row, tf.int64), 'shard': (row, tf.int32)}
   # The static shapes too: a learner step is traced once for them.
   assert dataset.element_spec.transition.observation_t.shape.as_list() == [
       _BATCH_SIZE, 4, 50]

@@ -7,6 +7,7 @@ import pytest
 import reverb
 
 from apex_tf import config as config_lib
+from apex_tf import waiting
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import layout
 from apex_tf.replay import monitor as monitor_lib
@@ -25,7 +26,7 @@ def _make(serve, **fields):
       **fields})
   server = serve(tables.make_tables(config, _SPEC))
   client = server.localhost_client()
-  return server, client, monitor_lib.ReplayMonitor(client, config)
+  return server, client, monitor_lib.ReplayMonitor([client], config)
 
 
 def _fill(client, count, stop=None):
@@ -127,7 +128,7 @@ def test_a_server_that_was_never_there_is_none(serve):
   server, _, _ = _make(serve)
   server.stop()
   monitor = monitor_lib.ReplayMonitor(
-      reverb.Client(f'localhost:{server.port}'), config_lib.ReplayConfig())
+      [reverb.Client(f'localhost:{server.port}')], config_lib.ReplayConfig())
   assert _read_in_thread(monitor) is None
 
 
@@ -142,21 +143,58 @@ def test_waiting_for_a_server_that_is_not_there_yet():
   port = portpicker.pick_unused_port()
   stop = threading.Event()
   answers = []
-  waiting = threading.Thread(target=lambda: answers.append(
+  thread = threading.Thread(target=lambda: answers.append(
       monitor_lib.wait_until_it_answers(
-          reverb.Client(f'localhost:{port}'), stop)))
-  waiting.start()
-  waiting.join(3.0)
-  assert waiting.is_alive()
-  server = reverb.Server([reverb.Table.queue('queue', 1)], port=port)
+          f'localhost:{port}', stop, waiting.Patience())))
+  thread.start()
+  thread.join(3.0)
+  assert thread.is_alive()
+  server = reverb.Server([reverb.Table.queue('transitions', 1)], port=port)
   # gRPC asks again after seconds only.
-  waiting.join(40.0)
+  thread.join(40.0)
   server.stop()
   assert answers == [True]
 
 
 def test_waiting_for_a_server_ends():
   stop = threading.Event()
-  client = reverb.Client(f'localhost:{portpicker.pick_unused_port()}')
   threading.Timer(0.5, stop.set).start()
-  assert not monitor_lib.wait_until_it_answers(client, stop)
+  assert not monitor_lib.wait_until_it_answers(
+      f'localhost:{portpicker.pick_unused_port()}', stop, waiting.Patience())
+
+
+def test_waiting_for_a_server_has_a_limit():
+  port = portpicker.pick_unused_port()
+  with pytest.raises(waiting.NoAnswerError) as error:
+    monitor_lib.wait_until_it_answers(
+        f'localhost:{port}', threading.Event(), waiting.Patience(2.0))
+  assert str(error.value) == (
+      f'replay at localhost:{port} has not answered for 2 s')
+
+
+def test_a_server_of_something_else():
+  server = reverb.Server([reverb.Table.queue('queue', 1)])
+  with pytest.raises(waiting.NoAnswerError, match='has other tables: is it'):
+    monitor_lib.wait_until_it_answers(
+        f'localhost:{server.port}', threading.Event(), waiting.Patience())
+  server.stop()
+
+
+def test_shards_are_summed_and_one_that_is_silent_is_named(serve):
+  config = config_lib.ReplayConfig(
+      capacity=100, min_size=20, shards=2, samples_per_insert_tolerance=0.5)
+  servers = [serve(tables.make_tables(config.of_shard(), _SPEC))
+             for _ in range(2)]
+  clients = [server.localhost_client() for server in servers]
+  monitor = monitor_lib.ReplayMonitor(clients, config)
+  _fill(clients[0], 12)
+  status = monitor.read()
+  assert (status.size, status.min_size, status.capacity) == (12, 20, 100)
+  assert status.waiting_side == 'learner'  # For the second.
+  _fill(clients[1], 11)
+  status = monitor.read()
+  assert (status.size, status.inserts, status.waiting_side) == (23, 23, '')
+  assert status.silent_shards == []
+  servers[0].stop()
+  status = monitor.read(timeout_seconds=1)
+  assert status.silent_shards == [0] and status.size == 11

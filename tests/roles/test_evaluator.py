@@ -10,7 +10,7 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import variables as variables_lib
-from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import opening
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import evaluator as evaluator_role
 from configs import cartpole
@@ -40,14 +40,16 @@ def _evaluator(config, directory, publisher, get_coordinator,
                report_evaluation):
   """The role in a thread that ends with the block, against this learner."""
   server = courier.Server()
-  server.Bind('get_phase', lambda: get_coordinator().get_phase())
+  server.Bind('join', lambda *_: {'refused': '', 'held_by': ''})
+  server.Bind('leave', lambda *_: None)
+  server.Bind('get_phase', lambda *_: get_coordinator().get_phase())
   server.Bind('get_counts', lambda: get_coordinator().get_counts())
   server.Bind('get_and_keep_variables', publisher.get_and_keep_variables)
   server.Bind('report_evaluation', report_evaluation)
   server.Start()
   stop = threading.Event()
   thread = threading.Thread(target=evaluator_role.run_evaluator, args=(
-      config, run_directory.prepare(str(directory), 'auto'),
+      config, opening.prepare(str(directory), 'auto'),
       f'localhost:{server.port}', stop), daemon=True)
   thread.start()
   try:
