@@ -192,7 +192,7 @@ def test_a_lost_shard_costs_its_items_only(make):
     assert time.monotonic() < deadline
   start = time.monotonic()
   counts = _counts(replay.batches(30))
-  assert time.monotonic() - start < 10  # It is not waited for.
+  assert time.monotonic() - start < 25  # Waiting for it would take 30.
   assert {shard for shard, _ in counts} == {0, 2}
   of_shard = [sum(counts[shard, number] for number in range(5))
               for shard in (0, 2)]
