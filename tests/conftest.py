@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import reverb
 
+from tests.cluster import network as network_lib
 from tests.small_disk import SmallDisk
 
 # A shell starts its background jobs with SIGINT ignored, and they hand that on;
@@ -34,6 +35,17 @@ def serve() -> Iterator[Serve]:
   yield start
   for server in servers:
     server.stop()
+
+
+@pytest.fixture
+def network() -> Iterator[network_lib.Network]:
+  """Several hosts on this one; only where the kernel refuses, it skips."""
+  try:
+    made = network_lib.Network()
+  except network_lib.UnavailableError as error:
+    pytest.skip(f'no network of namespaces here: {error}')
+  yield made
+  made.close()
 
 
 @pytest.fixture

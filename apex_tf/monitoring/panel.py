@@ -15,6 +15,7 @@ from rich.text import Text
 
 from apex_tf import config as config_lib
 from apex_tf import formatting as fmt
+from apex_tf.monitoring import block_chart
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import stalls
 from apex_tf.monitoring import status as status_lib
@@ -30,7 +31,6 @@ _CURVE_HEIGHT = 4
 _MAX_ACTOR_ROWS = 4
 _MAX_STALL_NOTES = 4
 _RETURNS_WIDTH = 34
-_BLOCKS = ' ▁▂▃▄▅▆▇█'
 _PHASE_STYLES = {
     status_lib.FILLING: 'yellow',
     status_lib.LEARNING: 'green',
@@ -118,38 +118,6 @@ def line(status: status_lib.RunStatus, config: config_lib.Config,
   parts += fmt.unsaved(status.unsaved)
   parts += _stale_note(status, age_seconds)
   return f'{fmt.task_name(config)}: ' + ', '.join(parts)
-
-
-def blocks(evaluations: Sequence[status_lib.Evaluation], width: int,
-           height: int) -> List[str]:
-  """Means of evaluations over time as a chart of block characters.
-
-  Args:
-    evaluations: oldest first, of finite means.
-    width: columns, the first at the first evaluation, the last at the newest.
-    height: lines.
-
-  Returns:
-    `height` lines from the top down, each of `width` characters; none if
-    there are fewer than two evaluations.
-  """
-  if len(evaluations) < 2:
-    return []
-  begin, end = evaluations[0].wall_seconds, evaluations[-1].wall_seconds
-  low = min(e.mean for e in evaluations)
-  span = (max(e.mean for e in evaluations) - low) or 1.0
-  levels, newest = [], 0
-  for column in range(width):
-    moment = begin + (end - begin) * column / (width - 1)
-    while (newest + 1 < len(evaluations) and
-           evaluations[newest + 1].wall_seconds <= moment + 1e-9):
-      newest += 1
-    share = (evaluations[newest].mean - low) / span
-    levels.append(1 + round(share * (8 * height - 1)))
-  return [
-      ''.join(_BLOCKS[min(8, max(0, level - 8 * row))] for level in levels)
-      for row in reversed(range(height))
-  ]
 
 
 def _frame(config: config_lib.Config, content: RenderableType, header: Text,
@@ -267,7 +235,7 @@ def _evaluator_line(status: status_lib.RunStatus,
 def _curve_lines(
     evaluations: Sequence[status_lib.Evaluation]) -> Optional[Text]:
   finite = [e for e in evaluations if math.isfinite(e.mean)]
-  rows = blocks(finite, _CURVE_WIDTH, _CURVE_HEIGHT)
+  rows = block_chart.draw(finite, _CURVE_WIDTH, _CURVE_HEIGHT)
   if not rows:
     return None
   high = max(e.mean for e in finite)

@@ -90,7 +90,7 @@ class LearnerLease:
             found == seen and start - seen_at > leases.LEASE_SECONDS):
           self._write()
           return True
-      except NotImplementedError as error:
+      except NotImplementedError as error:  # As of the learner's own port.
         raise waiting.NoAnswerError(
             f'{self.address} answers, but not as a replay server does: is it '
             'the right port?') from error

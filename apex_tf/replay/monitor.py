@@ -41,7 +41,7 @@ def wait_until_it_answers(address: str, stop: threading.Event,
       if layout.TABLE in client.server_info(timeout=1):
         return True
       found = 'has other tables'
-    except NotImplementedError:
+    except NotImplementedError:  # A server of gRPC without this method.
       found = 'answers, but not as a replay server does'
     except (reverb.DeadlineExceededError, RuntimeError) as error:
       wait.note(error)

@@ -10,22 +10,11 @@ import time
 import pytest
 
 from apex_tf.monitoring import status as status_lib
-from tests.cluster import network as network_lib
 from tests.cluster import roles
 
 _REPLAY_PORT, _LEARNER_PORT = 5000, 5001
 # gRPC's wait between attempts to connect grows to 30 s.
 _BACK_SECONDS = 60.0
-
-
-@pytest.fixture
-def network():
-  try:
-    made = network_lib.Network()
-  except network_lib.UnavailableError as error:
-    pytest.skip(f'no network of namespaces here: {error}')
-  yield made
-  made.close()
 
 
 class _Run:

@@ -12,7 +12,6 @@ import pytest
 
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from tests.cluster import network as network_lib
 from tests.cluster import roles
 from tests.deploy import manifests
 from tests.faults import checkpoints
@@ -20,16 +19,6 @@ from tests.faults import checkpoints
 _GET = ('import sys, urllib.request as u; '
         'u.urlopen(sys.argv[1], timeout=10).read()')
 _BIN = pathlib.Path(sys.executable).parent
-
-
-@pytest.fixture
-def network():
-  try:
-    made = network_lib.Network()
-  except network_lib.UnavailableError as error:
-    pytest.skip(f'no network of namespaces here: {error}')
-  yield made
-  made.close()
 
 
 class _Engine:
@@ -123,24 +112,17 @@ def _has_replay(directory, shard):
 
 
 @pytest.mark.cluster
-def test_the_pods_run(tmp_path, network):
-  engine = _Engine(tmp_path, network, manifests.pod_containers(),
-                   manifests.KUBERNETES / 'run.flags')
+@pytest.mark.parametrize('make_containers, flags, learner, replay, actors', [
+    pytest.param(manifests.pod_containers, manifests.KUBERNETES,
+                 'learner-0.data', 'replay-{}.data', 4, id='kubernetes'),
+    pytest.param(manifests.compose_containers, manifests.DEPLOY, 'learner',
+                 'replay-{}', 2, id='compose')])
+def test_the_containers_run(tmp_path, network, make_containers, flags, learner,
+                            replay, actors):
+  engine = _Engine(tmp_path, network, make_containers(), flags / 'run.flags')
   try:
-    _run(engine, 'learner-0.data', 4)
-    assert all(_has_replay(engine.volume(f'replay-{shard}.data'), shard)
-               for shard in range(2))
-  finally:
-    engine.close()
-
-
-@pytest.mark.cluster
-def test_the_services_of_compose_run(tmp_path, network):
-  engine = _Engine(tmp_path, network, manifests.compose_containers(),
-                   manifests.DEPLOY / 'run.flags')
-  try:
-    _run(engine, 'learner', 2)
-    assert all(_has_replay(engine.volume(f'replay-{shard}'), shard)
+    _run(engine, learner, actors)
+    assert all(_has_replay(engine.volume(replay.format(shard)), shard)
                for shard in range(2))
   finally:
     engine.close()

@@ -7,6 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
 
+from apex_tf.monitoring import block_chart
 from apex_tf.monitoring import panel
 from apex_tf.monitoring import status as status_lib
 
@@ -225,10 +226,10 @@ def test_blocks(evaluation):
   evaluations = [evaluation(i, [mean]) for i, mean in enumerate(
       [0.0, 7.0, 15.0])]
   # Two lines of eight eighths: lowest is one eighth, highest sixteen.
-  assert panel.blocks(evaluations, 5, 2) == ['    █', '▁▁███']
-  assert panel.blocks(evaluations[:1], 5, 2) == []
+  assert block_chart.draw(evaluations, 5, 2) == ['    █', '▁▁███']
+  assert block_chart.draw(evaluations[:1], 5, 2) == []
   flat = [evaluation(i, [3.0]) for i in range(2)]
-  assert panel.blocks(flat, 3, 1) == ['▁▁▁']
+  assert block_chart.draw(flat, 3, 1) == ['▁▁▁']
 
 
 def test_restarts_are_noted(status, config):
