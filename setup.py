@@ -22,13 +22,16 @@ _REQUIREMENTS = [
     'ale-py==0.12.1',
     'dm-env==1.6',
     'gymnasium==1.4.0',
-    # Configuration, nested data, processes, status and pictures.
+    # Configuration, nested data, processes, status, pages, pictures and
+    # intervals.
     'absl-py==2.5.1',
     'dm-tree==0.1.10',
+    'jinja2==3.1.6',
     'matplotlib==3.10.9',
     'ml-collections==1.1.0',
     'psutil==7.2.2',
     'rich==15.0.0',
+    'scipy==1.15.3',
 ]
 
 _EXTRAS = {
