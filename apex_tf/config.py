@@ -23,6 +23,7 @@ from apex_tf import settings
 
 SUITES = ('gymnasium', 'atari', 'minatar', 'control')
 EVICTIONS = ('fifo', 'prioritized')
+INSERT_PRIORITIES = ('td_error', 'maximum')
 ATARI_PROTOCOLS = ('apex2018', 'machado2018')
 
 
@@ -88,6 +89,15 @@ class ReplayConfig:
   importance_exponent: float = settings.setting(
       0.4, 'beta of the importance weights (N P(k))^-beta, constant [paper].',
       minimum=0.0, maximum=1.0)
+  insert_priority: str = settings.setting(
+      'td_error', 'With which priority a transition is inserted: td_error, the '
+      "|TD| that its actor computed [paper]; maximum, the largest that this "
+      'actor has seen, 1 at least (as in PER, Schaul et al. 2016, for '
+      'comparison).', choices=INSERT_PRIORITIES)
+  insert_copies: int = settings.setting(
+      1, 'Times each transition is inserted. [paper: 1, and 8 for 32 actors in '
+      'appendix A, to separate how recent data is from how diverse]',
+      minimum=1, maximum=64)
   minimum_priority: float = settings.setting(
       1e-6, 'Floor of a priority, so that no transition is lost to sampling. '
       '[ours]', above=0.0, maximum=1e6)

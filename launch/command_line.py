@@ -5,6 +5,7 @@ file only when the configuration is first used.
 """
 
 import glob
+import importlib.util
 import re
 import sys
 from typing import Callable, List, NoReturn, Sequence
@@ -86,6 +87,19 @@ def parse(argv: List[str]) -> List[str]:
   if len(rest) > 1:
     refuse(f'{rest[1]!r} is not a flag; flags begin with --')
   return rest
+
+
+def load_preset(path: str) -> config_lib.Config:
+  """What a preset gives without any override.
+
+  Args:
+    path: of the file that `--config` names, which could be loaded.
+  """
+  spec = importlib.util.spec_from_file_location('preset', path)
+  assert spec is not None and spec.loader is not None, path
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config()
 
 
 def _config_path(argv: Sequence[str]) -> str:

@@ -26,8 +26,8 @@ _FRAME_SHAPE = (84, 84)
 _NUM_ACTIONS = 18
 # ROMs that have only games of two and more players.
 _MULTIPLAYER = ('combat', 'joust', 'maze_craze', 'warlords')
-_MAX_NOOPS = 30
-_STICKY_PROBABILITY = 0.25
+MAX_NOOPS = 30
+STICKY_PROBABILITY = 0.25
 # ALE's own limit of an episode: none. (It adds 1 to it, as an int.)
 _NO_LIMIT = 2**30
 
@@ -60,7 +60,7 @@ class AtariEnvironment(batching.VectorEnvironment):
                num_frames_stacked: int = 4,
                full_action_set: bool = True,
                repeat_action_probability: float = 0.0,
-               max_noops: int = _MAX_NOOPS,
+               max_noops: int = MAX_NOOPS,
                zero_discount_on_life_loss: bool = False,
                num_threads: Optional[int] = None):
     """Starts the emulators and their threads.
@@ -203,8 +203,8 @@ def make(config: config_lib.EnvironmentConfig, num_environments: int,
       max_episode_steps=max_steps,
       num_frames_stacked=config.num_frames_stacked,
       full_action_set=config.full_action_set,
-      repeat_action_probability=0.0 if is_apex else _STICKY_PROBABILITY,
-      max_noops=_MAX_NOOPS if is_apex else 0,
+      repeat_action_probability=0.0 if is_apex else STICKY_PROBABILITY,
+      max_noops=MAX_NOOPS if is_apex else 0,
       zero_discount_on_life_loss=is_apex and not evaluation)
 
 

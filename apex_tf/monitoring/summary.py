@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional
 import apex_tf
 from apex_tf import config as config_lib
 from apex_tf import formatting as fmt
+from apex_tf.environments import protocol
 from apex_tf.monitoring import status as status_lib
 
 # Distributions whose versions a result depends on; absent ones are left out.
@@ -31,7 +32,8 @@ def summarize(status: status_lib.RunStatus, config: config_lib.Config,
     `evaluat*` and `human_normalized_score` are of the evaluation of the last
     published policy, or of the newest one where the run ended before it:
     `final_evaluation_complete` tells. Rates are averages: of the learner over
-    `learning_seconds`, of the actors over `wall_seconds`.
+    `learning_seconds`, of the actors over `wall_seconds`. `protocol` is that of
+    games, {} elsewhere.
   """
   is_final, evaluation = status_lib.final_evaluation(status)
   best = max((e.mean for e in status.evaluations if math.isfinite(e.mean)),
@@ -41,6 +43,7 @@ def summarize(status: status_lib.RunStatus, config: config_lib.Config,
       'task': fmt.task_name(config),
       'agent': config.agent.name,
       'seed': config.run.seed,
+      'protocol': protocol.describe(config),
       'stop_reason': status.stop_reason,
       'final_return_mean': evaluation.mean if evaluation else None,
       'final_return_std': evaluation.std if evaluation else None,

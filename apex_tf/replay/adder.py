@@ -19,6 +19,8 @@ from apex_tf.replay import layout
 _FLUSH_TIMEOUT_MS = 500
 # Most priorities that wait to be looked at.
 _MAX_PRIORITIES = 10_000
+# Where transitions are inserted at the largest, it is this at first, as in PER.
+_FIRST_MAXIMUM = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +92,8 @@ class NStepAdder(base.Adder):
       n_step: agent steps in a full transition.
       discount: of one agent step.
       reward_clip: bound of each |reward|; 0 for none.
-      config: priorities' floor, chunk length and bound of pending items.
+      config: with which priorities and how often transitions are inserted,
+        chunk length and bound of pending items.
       flush_period: calls of `add` between flushes of one environment's writer.
       stop: ends waiting for a blocked replay.
     """
@@ -122,6 +125,7 @@ class NStepAdder(base.Adder):
     self._returns = np.zeros(shape, np.float32)
     self._bootstrap_discounts = np.zeros(shape, np.float32)
     self._calls = 0
+    self._maximum_priority = _FIRST_MAXIMUM
     self.statistics = AdderStatistics()
 
   def add_first(self, timestep: dm_env.TimeStep) -> None:
@@ -234,15 +238,17 @@ class NStepAdder(base.Adder):
       self.statistics.items_refused += 1
       return
     priority = max(priority, self._config.minimum_priority)
+    if self._config.insert_priority == 'maximum':
+      priority = self._maximum_priority = max(priority, self._maximum_priority)
     writer = self._writers[index]
     if self._histories[index] is None:
       self._histories[index] = writer.history
-    writer.create_item(
-        layout.TABLE, priority,
-        layout.reference_item(self._histories[index], self._num_stacked,
-                              num_steps, num_frameless))
-    self.statistics.items_inserted += 1
-    self.statistics.priorities.append(priority)
+    item = layout.reference_item(
+        self._histories[index], self._num_stacked, num_steps, num_frameless)
+    for _ in range(self._config.insert_copies):
+      writer.create_item(layout.TABLE, priority, item)
+      self.statistics.items_inserted += 1
+      self.statistics.priorities.append(priority)
 
   def _flush_in_turn(self) -> None:
     """Bounds what is pending, a few writers at each call."""

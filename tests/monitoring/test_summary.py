@@ -26,6 +26,7 @@ def test_summary_of_a_finished_run(status, config, evaluation):
       'task': 'CartPole-v1',
       'agent': 'dqn',
       'seed': 7,
+      'protocol': {},
       'stop_reason': 'target_return',
       'final_return_mean': 470.0,
       'final_return_std': 30.0,

@@ -183,6 +183,30 @@ def test_minimum_priority_is_a_floor(serve):
   adder.close()
 
 
+def test_inserted_at_the_maximum(serve):
+  script = Script([[Episode((0.0,) * 9)]])
+  client = serve([_make_table(script)]).localhost_client()
+  adder = _make_adder(client, script, n_step=1, insert_priority='maximum')
+  transition_oracle.add_known_priorities(adder, [0.0, 0.5, 3.0, 2.0, 4.0, 0.1])
+  assert [s.info.priority for s in _read_all(client)] == [
+      1.0, 1.0, 3.0, 3.0, 4.0, 4.0]
+  adder.close()
+
+
+def test_inserted_several_times(serve):
+  script = Script([[Episode((0.0,) * 9)]])
+  client = serve([_make_table(script)]).localhost_client()
+  adder = _make_adder(client, script, n_step=1, insert_copies=3)
+  transition_oracle.add_known_priorities(adder, [0.5, 2.0])
+  stored = _read_all(client)
+  assert [s.info.priority for s in stored] == [0.5] * 3 + [2.0] * 3
+  assert [s.place for s in stored] == (
+      [stored[0].place] * 3 + [stored[3].place] * 3)
+  assert len({s.info.key for s in stored}) == 6
+  assert adder.statistics.items_inserted == 6
+  adder.close()
+
+
 def test_statistics_keep_the_newest_priorities_until_they_are_taken(serve):
   script = Script([[Episode((0.0,) * 9)]])
   client = serve([_make_table(script)]).localhost_client()

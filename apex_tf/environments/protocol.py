@@ -1,0 +1,46 @@
+"""The rules of play that scores depend on."""
+
+from typing import Any, Dict
+
+from apex_tf import config as config_lib
+from apex_tf.environments import atari
+
+
+def describe(config: config_lib.Config) -> Dict[str, Any]:
+  """The choices of protocol that a result depends on, for its record.
+
+  Args:
+    config: of the run.
+
+  Returns:
+    JSON data by name; {} where the environment's id says it all.
+  """
+  environment = config.environment
+  if environment.suite == 'minatar':
+    return {
+        'action_set': 'all 6',
+        'sticky_action_probability': 0.1,
+        'max_episode_agent_steps': environment.max_episode_steps or None,
+        'evaluation_epsilon': config.dqn.evaluation_epsilon,
+    }
+  if environment.suite != 'atari':
+    return {}
+  is_apex = environment.atari_protocol == 'apex2018'
+  return {
+      'name': environment.atari_protocol,
+      'action_set': 'all 18' if environment.full_action_set else 'minimal',
+      'sticky_action_probability': (
+          0.0 if is_apex else atari.STICKY_PROBABILITY),
+      'max_noops': atari.MAX_NOOPS if is_apex else 0,
+      'zero_discount_on_life_loss': is_apex,
+      'reward_clip': environment.reward_clip,
+      'max_training_frames': environment.max_episode_frames,
+      'max_evaluation_frames': environment.evaluation_max_episode_frames,
+      'evaluation_epsilon': config.dqn.evaluation_epsilon,
+  }
+
+
+def sentence(rules: Dict[str, Any]) -> str:
+  """What `describe` returned, in a line: "action set all 18; max noops 30"."""
+  return '; '.join(f'{name.replace("_", " ")} {value}'
+                   for name, value in rules.items())

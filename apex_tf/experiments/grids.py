@@ -1,0 +1,290 @@
+"""The studies: what each asks, and which arms it compares.
+
+To compare arms at equal updates, a study holds the learner's rate: each
+transition is sampled `replay.samples_per_insert` times, and every cell ends
+after `run.max_learner_steps`. Where an arm has another number of actors, the
+ratio changes in inverse proportion, so that one actor makes as many steps for
+each learner step in every arm, as in the paper, whose actors and learner have
+each their own pace. One *actor* of the paper is one environment here: a rung of
+the epsilon ladder; how many of them share a process does not matter.
+"""
+
+import dataclasses
+import math
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+
+from apex_tf import config as config_lib
+from apex_tf import formatting as fmt
+from apex_tf.environments import gymnasium_vector
+from apex_tf.environments import scores
+
+LADDER = 'ladder'
+_FIFO = 'fifo'
+
+
+class Arm(NamedTuple):
+  """What is compared with the other arms of a study.
+
+  Attributes:
+    name: of its directory, such as "actors_8".
+    label: for people, such as "8 actors".
+    overrides: fields of the configuration by dotted path.
+  """
+  name: str
+  label: str
+  overrides: Dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+  """One question, and the arms that answer it.
+
+  Attributes:
+    name: of the flag `--study`.
+    title: what is varied, for pictures and tables.
+    source: where the paper has it.
+    values: what `--values` may list, for people.
+    defaults: those of a configuration, where none are given.
+    make_arms: the arms of a configuration and of values.
+    agents: for which it is.
+    holds_rate: whether the arms are compared at equal updates.
+  """
+  name: str
+  title: str
+  source: str
+  values: str
+  defaults: Callable[[config_lib.Config], Sequence[str]]
+  make_arms: Callable[[config_lib.Config, Sequence[str]], List[Arm]]
+  agents: Tuple[str, ...] = ('dqn', 'dpg')
+  holds_rate: bool = True
+
+  def arms(self, config: config_lib.Config,
+           values: Sequence[str]) -> List[Arm]:
+    """Those of some values.
+
+    Args:
+      config: from which all arms differ.
+      values: as text, in the order of the arms.
+
+    Raises:
+      ValueError: names the field or value and what is allowed.
+    """
+    if config.agent.name not in self.agents:
+      raise ValueError(f'agent.name is {config.agent.name!r}, but must be '
+                       f'{" or ".join(self.agents)} in the study {self.name}')
+    if self.holds_rate:
+      _check_rate(config)
+    for value in values:
+      if values.count(value) > 1:
+        raise ValueError(f'values has {value!r} more than once')
+    return self.make_arms(config, values)
+
+
+def _check_rate(config: config_lib.Config) -> None:
+  """Refuses what would let the learner run at another rate in each arm."""
+  if not config.replay.samples_per_insert:
+    raise ValueError(
+        'replay.samples_per_insert is 0.0, but must be greater than 0 in a '
+        "study, whose arms are compared at one rate of the learner")
+  if not config.run.max_learner_steps:
+    raise ValueError(
+        'run.max_learner_steps is 0, but must be at least 1 in a study, whose '
+        'arms are compared after equally many learner steps')
+
+
+def _error(value: str, allowed: str) -> ValueError:
+  return ValueError(f'values has {value!r}, but must have {allowed}')
+
+
+def _whole(values: Sequence[str], minimum: int, maximum: int) -> List[int]:
+  for value in values:
+    if not value.isdecimal() or not minimum <= int(value) <= maximum:
+      raise _error(value, f'whole numbers from {minimum:,} to {maximum:,}')
+  return [int(value) for value in values]
+
+
+def _number(value: str, minimum: float, maximum: float,
+            otherwise: str = '') -> float:
+  try:
+    number = float(value)
+  except ValueError:
+    number = math.nan
+  if not minimum <= number <= maximum:  # NaN too.
+    raise _error(value, f'numbers from {minimum:g} to {maximum:g}{otherwise}')
+  return number
+
+
+def _actor_fields(config: config_lib.Config, count: int,
+                  ratio: float) -> Dict[str, Any]:
+  """So many environments in as many processes as can share them evenly."""
+  processes = math.gcd(count, config.actor.num_actors)
+  return {
+      'actor.num_actors': processes,
+      'actor.environments_per_actor': count // processes,
+      'replay.samples_per_insert': ratio,
+  }
+
+
+def _ratio(config: config_lib.Config, count: int) -> float:
+  """Samples per insert with which so many actors hold the learner's rate."""
+  return (config.replay.samples_per_insert * config.total_environments / count)
+
+
+def _actor_arms(config: config_lib.Config,
+                values: Sequence[str]) -> List[Arm]:
+  return [
+      Arm(f'actors_{count}', f'{count} actors',
+          _actor_fields(config, count, _ratio(config, count)))
+      for count in _whole(values, 1, 100_000)]
+
+
+def _capacity_arms(config: config_lib.Config,
+                   values: Sequence[str]) -> List[Arm]:
+  smallest = max(config.replay.min_size, config.learner.batch_size)
+  return [
+      Arm(f'capacity_{size}', f'{fmt.count(size)} transitions',
+          {'replay.capacity': size})
+      for size in _whole(values, smallest, 10**9)]
+
+
+def _recency_arms(config: config_lib.Config,
+                  values: Sequence[str]) -> List[Arm]:
+  """All actors; and for each k, a k-th of them, without copies and with."""
+  total = config.total_environments
+  arms = [Arm(f'actors_{total}', f'{total} actors', {})]
+  for copies in _whole(values, 2, 64):
+    if total % copies:
+      raise _error(str(copies), f'divisors of the number of actors, {total}')
+    count = total // copies
+    ratio = config.replay.samples_per_insert
+    arms += [
+        Arm(f'actors_{count}', f'{count} actors',
+            _actor_fields(config, count, _ratio(config, count))),
+        Arm(f'actors_{count}_times_{copies}',
+            f'{count} actors, each transition {copies} times',
+            {**_actor_fields(config, count, ratio),
+             'replay.insert_copies': copies}),
+    ]
+  return arms
+
+
+def _rungs(config: config_lib.Config) -> List[str]:
+  """Six values of epsilon, spread as the ladder of six actors."""
+  base, alpha = config.dqn.epsilon_base, config.dqn.epsilon_alpha
+  return [f'{base ** (1 + alpha * index / 5):.2g}' for index in range(6)]
+
+
+def _epsilon_arms(config: config_lib.Config,
+                  values: Sequence[str]) -> List[Arm]:
+  arms = [Arm(LADDER, 'the ladder', {})]
+  for value in values:
+    epsilon = _number(value, 0.0, 1.0)
+    arms.append(Arm(f'epsilon_{value}', f'ε {epsilon:g} for all',
+                    {'dqn.epsilon_base': epsilon, 'dqn.epsilon_alpha': 0.0}))
+  return arms
+
+
+_PRIORITIES: Dict[str, Tuple[str, Dict[str, Any]]] = {
+    'td_error': ("the actors' |TD|", {'replay.insert_priority': 'td_error'}),
+    'maximum': ('the maximum, as PER', {'replay.insert_priority': 'maximum'}),
+    'uniform': ('none: uniform sampling', {'replay.priority_exponent': 0.0}),
+}
+
+
+def _priority_arms(config: config_lib.Config,
+                   values: Sequence[str]) -> List[Arm]:
+  del config
+  for value in values:
+    if value not in _PRIORITIES:
+      raise _error(value, f'some of {", ".join(_PRIORITIES)}')
+  return [Arm(value, *_PRIORITIES[value]) for value in values]
+
+
+def _n_step_arms(config: config_lib.Config,
+                 values: Sequence[str]) -> List[Arm]:
+  del config
+  return [Arm(f'n_{n}', f'n = {n}', {'agent.n_step': n})
+          for n in _whole(values, 1, 64)]
+
+
+def _eviction_arms(config: config_lib.Config,
+                   values: Sequence[str]) -> List[Arm]:
+  del config
+  arms = []
+  for value in values:
+    if value == _FIFO:
+      arms.append(Arm(_FIFO, 'first in, first out',
+                      {'replay.eviction': 'fifo'}))
+      continue
+    exponent = _number(value, -2.0, 0.0, f', or {_FIFO}')
+    arms.append(Arm(f'exponent_{value}', f'by priority^{exponent:g}',
+                    {'replay.eviction': 'prioritized',
+                     'replay.eviction_exponent': exponent}))
+  return arms
+
+
+def _games(config: config_lib.Config) -> Sequence[str]:
+  suite = config.environment.suite
+  if suite == 'atari':
+    return list(scores.REFERENCE_SCORES)
+  return list(gymnasium_vector.MINATAR_GAMES) if suite == 'minatar' else []
+
+
+def _game_arms(config: config_lib.Config,
+               values: Sequence[str]) -> List[Arm]:
+  known = _games(config)
+  if not known:
+    raise ValueError(f'environment.suite is {config.environment.suite!r}, but '
+                     'must be atari or minatar in the study games')
+  for value in values:
+    if value not in known:
+      raise _error(value, f'some of {", ".join(known)}')
+  if not (config.run.max_agent_steps or config.run.max_learner_steps or
+          math.isfinite(config.run.max_minutes)):
+    raise ValueError(
+        'run.max_agent_steps is 0, but must be at least 1 in the study games, '
+        'or run.max_learner_steps or run.max_minutes be given')
+  return [Arm(game, game.replace('_', ' ').title(),
+              {'environment.game': game}) for game in values]
+
+
+def _doubling(config: config_lib.Config) -> List[str]:
+  """The configured number of actors, and its quarter, half, double, ..."""
+  total = config.total_environments
+  return [str(count) for count in dict.fromkeys(
+      max(1, round(total * factor)) for factor in (0.25, 0.5, 1, 2, 4))]
+
+
+def _parts_of_capacity(config: config_lib.Config) -> List[str]:
+  capacity = config.replay.capacity
+  return [str(capacity // part) for part in (8, 4, 2, 1)]
+
+
+STUDIES = {study.name: study for study in (
+    Study('actors', 'actors', 'section 4.1, figure 4: 8 to 256 actors',
+          'numbers of actors (environments)', _doubling, _actor_arms),
+    Study('capacity', 'capacity of replay',
+          'section 4.1, figure 5: 250,000 to 2,000,000 transitions',
+          'numbers of transitions', _parts_of_capacity, _capacity_arms),
+    Study('recency', 'actors and copies',
+          'appendix A: 32 actors, each transition added 8 times',
+          'how often the transitions of fewer actors are inserted',
+          lambda config: ['8'], _recency_arms),
+    Study('epsilons', 'epsilons of the actors',
+          'appendix B: six fixed values against the ladder',
+          'values of epsilon, besides the ladder', _rungs, _epsilon_arms,
+          agents=('dqn',)),
+    Study('prioritization', 'prioritization',
+          'section 4 and appendix: against uniform sampling; and PER',
+          ', '.join(_PRIORITIES), lambda config: list(_PRIORITIES),
+          _priority_arms),
+    Study('n_step', 'steps of the return', 'not in the paper, whose n is 3',
+          'numbers of steps', lambda config: ['1', '2', '3', '5', '10'],
+          _n_step_arms),
+    Study('eviction', 'eviction from replay',
+          'section 3.2: by priority^-0.4 where DQN is first in, first out',
+          f'{_FIFO}, or exponents', lambda config: [_FIFO, '-0.4', '-0.8'],
+          _eviction_arms, agents=('dpg',)),
+    Study('games', 'game', 'table 2: 57 games', 'games in snake_case', _games,
+          _game_arms, agents=('dqn',), holds_rate=False),
+)}

@@ -1,0 +1,54 @@
+"""Writes what came out of a study: picture, table, CSV."""
+
+from typing import Dict, List, Union
+
+from apex_tf import files
+from apex_tf.experiments import games
+from apex_tf.experiments import outcomes
+from apex_tf.experiments import pictures
+from apex_tf.experiments import study_directory
+from apex_tf.experiments import tables
+
+_MODE = 0o644
+
+
+def write(directory: study_directory.StudyDirectory,
+          plan: study_directory.Plan, command: str) -> List[str]:
+  """Writes the results of all finished cells, whatever was there before.
+
+  Args:
+    directory: of the study.
+    plan: of the study.
+    command: that runs it.
+
+  Returns:
+    Lines for the terminal: the table, and where the files are.
+
+  Raises:
+    OSError: they cannot be written.
+    ValueError: a finished cell cannot be read; names its directory.
+  """
+  outcome = outcomes.read(directory, plan)
+  if not outcome.arms:
+    return ['No cell is finished yet: there are no results.']
+  if plan.study.name == 'games':
+    table, rows = games.table(outcome), games.rows(outcome)
+    picture = pictures.draw_games(outcome)
+  else:
+    table, rows = tables.study_table(outcome), tables.cell_rows(outcome)
+    picture = pictures.draw(outcome)
+  page = (f'# {plan.study.title.capitalize()}\n\n'
+          f'{tables.describe(outcome)}\n\n    {command}\n\n{table}\n'
+          f'{tables.missing_line(outcome)}')
+  contents: Dict[str, Union[str, bytes]] = {
+      '.png': picture,
+      '.md': page,
+      '.csv': tables.to_csv(rows),
+      '_curves.csv': tables.to_csv(tables.curve_rows(outcome)),
+  }
+  lines = [table, tables.missing_line(outcome)]
+  for suffix, content in contents.items():
+    path = directory.result_file(plan, suffix)
+    files.replace_file(path, content, _MODE)
+    lines.append(f'Written: {path}')
+  return [line for line in lines if line]
