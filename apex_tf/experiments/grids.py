@@ -114,6 +114,10 @@ def _number(value: str, minimum: float, maximum: float,
   return number
 
 
+def _actors(count: int) -> str:
+  return f'{count} actor{"s" * (count != 1)}'
+
+
 def _actor_fields(config: config_lib.Config, count: int,
                   ratio: float) -> Dict[str, Any]:
   """So many environments in as many processes as can share them evenly."""
@@ -133,7 +137,7 @@ def _ratio(config: config_lib.Config, count: int) -> float:
 def _actor_arms(config: config_lib.Config,
                 values: Sequence[str]) -> List[Arm]:
   return [
-      Arm(f'actors_{count}', f'{count} actors',
+      Arm(f'actors_{count}', _actors(count),
           _actor_fields(config, count, _ratio(config, count)))
       for count in _whole(values, 1, 100_000)]
 
@@ -151,17 +155,17 @@ def _recency_arms(config: config_lib.Config,
                   values: Sequence[str]) -> List[Arm]:
   """All actors; and for each k, a k-th of them, without copies and with."""
   total = config.total_environments
-  arms = [Arm(f'actors_{total}', f'{total} actors', {})]
+  arms = [Arm(f'actors_{total}', _actors(total), {})]
   for copies in _whole(values, 2, 64):
     if total % copies:
       raise _error(str(copies), f'divisors of the number of actors, {total}')
     count = total // copies
     ratio = config.replay.samples_per_insert
     arms += [
-        Arm(f'actors_{count}', f'{count} actors',
+        Arm(f'actors_{count}', _actors(count),
             _actor_fields(config, count, _ratio(config, count))),
         Arm(f'actors_{count}_times_{copies}',
-            f'{count} actors, each transition {copies} times',
+            f'{_actors(count)}, each transition {copies} times',
             {**_actor_fields(config, count, ratio),
              'replay.insert_copies': copies}),
     ]

@@ -1,0 +1,155 @@
+"""Which arms a study has, and which it refuses."""
+
+import math
+
+import pytest
+
+from apex_tf import exploration
+from apex_tf.experiments import grids
+
+
+def _fields(arms, *paths):
+  return [tuple(arm.overrides.get(path) for path in paths) for arm in arms]
+
+
+def test_actors_hold_the_rate_of_one_actor_to_the_learner(config):
+  arms = grids.STUDIES['actors'].arms(config, ['1', '8', '12', '32', '256'])
+  assert [arm.label for arm in arms] == [
+      '1 actor', '8 actors', '12 actors', '32 actors', '256 actors']
+  # A learner step takes batch / ratio inserts, a 32nd of 64 / 8 an actor.
+  assert _fields(arms, 'actor.num_actors', 'actor.environments_per_actor',
+                 'replay.samples_per_insert') == [
+                     (1, 1, 256.0), (2, 4, 32.0), (2, 6, pytest.approx(64 / 3)),
+                     (2, 16, 8.0), (2, 128, 1.0)]
+
+
+def test_actors_by_default(config):
+  study = grids.STUDIES['actors']
+  assert study.defaults(config) == ['8', '16', '32', '64', '128']
+
+
+def test_recency_inserts_as_often_as_all_actors_do(config):
+  arms = grids.STUDIES['recency'].arms(config, ['8'])
+  assert [arm.label for arm in arms] == [
+      '32 actors', '4 actors', '4 actors, each transition 8 times']
+  few, copies = arms[1:]
+  # Four actors: an eighth of the transitions for each learner step.
+  assert few.overrides == {
+      'actor.num_actors': 2, 'actor.environments_per_actor': 2,
+      'replay.samples_per_insert': 64.0}
+  # And eight inserts of each: as many as of all actors.
+  assert copies.overrides == {
+      'actor.num_actors': 2, 'actor.environments_per_actor': 2,
+      'replay.samples_per_insert': 8.0, 'replay.insert_copies': 8}
+
+
+def test_one_epsilon_for_all_actors(config):
+  ladder, fixed = grids.STUDIES['epsilons'].arms(config, ['0.1'])
+  assert not ladder.overrides
+  epsilons = exploration.epsilon_ladder(
+      5, fixed.overrides['dqn.epsilon_base'],
+      fixed.overrides['dqn.epsilon_alpha'])
+  assert epsilons.tolist() == [0.1] * 5
+
+
+def test_six_epsilons_span_the_ladder(config):
+  values = grids.STUDIES['epsilons'].defaults(config)
+  # 0.4^1, 0.4^2.4, 0.4^3.8, 0.4^5.2, 0.4^6.6, 0.4^8.
+  assert values == ['0.4', '0.11', '0.031', '0.0085', '0.0024', '0.00066']
+
+
+def test_prioritization(config):
+  arms = grids.STUDIES['prioritization'].arms(
+      config, ['uniform', 'td_error', 'maximum'])
+  assert _fields(arms, 'replay.priority_exponent', 'replay.insert_priority'
+                ) == [(0.0, None), (None, 'td_error'), (None, 'maximum')]
+
+
+def test_capacity_n_step_and_eviction(config, dpg_config):
+  study = grids.STUDIES['capacity']
+  assert study.defaults(config) == ['62500', '125000', '250000', '500000']
+  assert _fields(study.arms(config, ['62500']), 'replay.capacity') == [(62500,)]
+  assert _fields(grids.STUDIES['n_step'].arms(config, ['1', '3']),
+                 'agent.n_step') == [(1,), (3,)]
+  arms = grids.STUDIES['eviction'].arms(dpg_config, ['fifo', '-0.4'])
+  assert _fields(arms, 'replay.eviction', 'replay.eviction_exponent') == [
+      ('fifo', None), ('prioritized', -0.4)]
+
+
+def test_games(config):
+  study = grids.STUDIES['games']
+  config.run.max_learner_steps = 0
+  config.run.max_minutes = 1.0
+  arms = study.arms(config, study.defaults(config))
+  assert [arm.name for arm in arms] == [
+      'asterix', 'breakout', 'freeway', 'seaquest', 'space_invaders']
+  config.environment.suite = 'atari'
+  assert len(study.defaults(config)) == 57
+
+
+def test_names_of_arms_differ(config, dpg_config):
+  for study in grids.STUDIES.values():
+    chosen = config if 'dqn' in study.agents else dpg_config
+    arms = study.arms(chosen, study.defaults(chosen))
+    assert len({arm.name for arm in arms}) == len(arms) > 1, study.name
+    assert len({arm.label for arm in arms}) == len(arms), study.name
+
+
+@pytest.mark.parametrize('study, value, message', [
+    ('actors', '0', 'whole numbers from 1 to 100,000'),
+    ('actors', '2.5', 'whole numbers from 1'),
+    ('actors', '-3', 'whole numbers from 1'),
+    ('capacity', '4999', 'whole numbers from 5,000 to'),
+    ('recency', '5', 'divisors of the number of actors, 32'),
+    ('recency', '1', 'whole numbers from 2 to 64'),
+    ('epsilons', '1.01', 'numbers from 0 to 1'),
+    ('epsilons', 'nan', 'numbers from 0 to 1'),
+    ('epsilons', 'x', 'numbers from 0 to 1'),
+    ('prioritization', 'per', 'some of td_error, maximum, uniform'),
+    ('n_step', '65', 'whole numbers from 1 to 64'),
+    ('games', 'pong', 'some of asterix, breakout'),
+])
+def test_values_out_of_range_are_named(config, study, value, message):
+  with pytest.raises(ValueError) as error:
+    grids.STUDIES[study].arms(config, [value])
+  assert str(error.value).startswith(f'values has {value!r}, but must have ')
+  assert message in str(error.value)
+
+
+def test_eviction_exponents(dpg_config):
+  for value in ('0.1', '-2.1', 'lifo'):
+    with pytest.raises(ValueError, match=f"values has '{value}', but must have "
+                       'numbers from -2 to 0, or fifo'):
+      grids.STUDIES['eviction'].arms(dpg_config, [value])
+
+
+def test_a_value_twice(config):
+  with pytest.raises(ValueError, match="values has '3' more than once"):
+    grids.STUDIES['n_step'].arms(config, ['3', '1', '3'])
+
+
+def test_the_agent_of_a_study(config, dpg_config):
+  with pytest.raises(ValueError, match="agent.name is 'dqn', but must be dpg"):
+    grids.STUDIES['eviction'].arms(config, ['fifo'])
+  with pytest.raises(ValueError, match="agent.name is 'dpg', but must be dqn"):
+    grids.STUDIES['epsilons'].arms(dpg_config, ['0.1'])
+
+
+def test_the_learners_rate_is_to_be_held(config):
+  config.replay.samples_per_insert = 0.0
+  with pytest.raises(ValueError, match='replay.samples_per_insert is 0.0'):
+    grids.STUDIES['actors'].arms(config, ['8'])
+  config.replay.samples_per_insert = 8.0
+  config.run.max_learner_steps = 0
+  with pytest.raises(ValueError, match='run.max_learner_steps is 0'):
+    grids.STUDIES['actors'].arms(config, ['8'])
+
+
+def test_games_need_an_end(config):
+  config.run.max_learner_steps = 0
+  assert math.isinf(config.run.max_minutes)
+  with pytest.raises(ValueError, match='run.max_agent_steps is 0'):
+    grids.STUDIES['games'].arms(config, ['breakout'])
+  config.environment.suite = 'gymnasium'
+  with pytest.raises(ValueError, match="environment.suite is 'gymnasium'"):
+    grids.STUDIES['games'].arms(config, ['breakout'])

@@ -1,0 +1,46 @@
+"""The command line of a cell gives the cell's configuration."""
+
+import os
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+import pytest
+
+from apex_tf.experiments import grids
+from apex_tf.experiments import runner
+from apex_tf.experiments import study_directory
+from configs import atari57
+from configs import minatar
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+
+
+@pytest.mark.parametrize('study', ['actors', 'prioritization', 'epsilons'])
+def test_flags_give_the_configuration(study, config, tmp_path):
+  config.dqn.hidden_sizes = (16, 8)
+  config.dqn.network = 'mlp'
+  plan = study_directory.Plan(
+      grids.STUDIES[study], config,
+      tuple(grids.STUDIES[study].defaults(config)), 2)
+  path = os.path.join(_ROOT, 'configs', 'minatar.py')
+  for cell in study_directory.StudyDirectory(str(tmp_path)).cells(plan):
+    command = runner.command(cell, path, minatar.get_config())
+    assert command[:3] == [sys.executable, '-m', 'launch.train']
+    assert command[-1] == f'--workdir={cell.directory.path}'
+    values = flags.FlagValues()
+    argv = ['train', *command[3:-1]]
+    config_flags.DEFINE_config_file(
+        'config', None, flag_values=values, sys_argv=argv)
+    values(argv)
+    assert values.config == cell.config
+
+
+def test_booleans_and_infinity():
+  preset, changed = atari57.get_config(), atari57.get_config()
+  changed.environment.full_action_set = False
+  preset.run.max_minutes = 3.0
+  assert runner.flags(changed, preset) == [
+      '--config.environment.full_action_set=false',
+      '--config.run.max_minutes=inf']
+  assert not runner.flags(preset, preset)

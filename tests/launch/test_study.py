@@ -1,0 +1,156 @@
+"""Studies as commands: a tiny grid, killed and run again; what is refused."""
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.integration import programs
+
+_STEPS = 400
+
+
+def _command(workdir, *flags):
+  return [
+      sys.executable, '-m', 'launch.study',
+      f'--config={programs.ROOT}/configs/cartpole.py', f'--workdir={workdir}',
+      *programs.SMALL, *flags]
+
+
+def _grid(workdir, *flags):
+  """Two arms, one seed."""
+  return _command(
+      workdir, '--study=n_step', '--values=1,3', '--seeds=1',
+      f'--config.run.max_learner_steps={_STEPS}',
+      '--config.replay.samples_per_insert_tolerance=10', *flags)
+
+
+def _run(command):
+  return subprocess.run(
+      command, cwd=programs.ROOT, env=programs.shell_environment(),
+      capture_output=True, text=True, check=False,
+      timeout=programs.PATIENCE_SECONDS)
+
+
+def _learner_steps(run):
+  try:
+    return json.loads((run / 'status.json').read_text())['learner_steps']
+  except (FileNotFoundError, KeyError):
+    return 0
+
+
+def _launchers(workdir):
+  return [process for process in psutil.process_iter(['cmdline'])
+          if any(str(workdir) in part for part in process.info['cmdline'] or ())
+          and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_killed_study_goes_on(tmp_path, wait_until):
+  workdir = tmp_path / 'study'
+  first, second = workdir / 'cells/n_1/0', workdir / 'cells/n_3/0'
+  with open(tmp_path / 'output', 'w', encoding='utf-8') as output:
+    study = subprocess.Popen(
+        _grid(workdir), cwd=programs.ROOT, stdout=output,
+        stderr=subprocess.STDOUT, env=programs.shell_environment())
+  patience = programs.PATIENCE_SECONDS
+  wait_until(lambda: _learner_steps(second) > 0, patience)
+  finished_at = os.stat(first / 'summary.json').st_mtime_ns
+  study.kill()
+  study.wait()
+  # The cell is told, and leaves a checkpoint; no process stays behind.
+  wait_until(lambda: not _launchers(workdir), patience)
+  stopped_at = _learner_steps(second)
+  assert 0 < stopped_at
+
+  result = _run(_grid(workdir))
+  assert result.returncode == 0, result.stderr
+  assert '1 of 2 cells are finished already' in result.stdout
+  assert 'Cell 2 of 2: n = 3, seed 0' in result.stdout
+  assert os.stat(first / 'summary.json').st_mtime_ns == finished_at
+  log = (workdir / 'cells/n_3/0.log').read_text()
+  assert log.count('-m launch.train') == 2
+  if stopped_at < _STEPS:
+    assert 'from learner step' in log
+  with open(workdir / 'n_step.csv', encoding='utf-8') as file:
+    rows = list(csv.DictReader(file))
+  assert [row['arm'] for row in rows] == ['n_1', 'n_3']
+  for row in rows:
+    assert row['stop_reason'] == 'max_learner_steps'
+    assert int(row['learner_steps']) >= _STEPS
+    assert float(row['agent_steps_per_second']) > 0
+  table = (workdir / 'n_step.md').read_text()
+  assert '--study=n_step' in table and 'Not finished' not in table
+  assert (workdir / 'n_step.png').stat().st_size > 10_000
+
+
+def test_ctrl_c_ends_a_study_and_its_cell(tmp_path, wait_until):
+  workdir = tmp_path / 'study'
+  with open(tmp_path / 'output', 'w', encoding='utf-8') as output:
+    study = subprocess.Popen(
+        _grid(workdir), cwd=programs.ROOT, stdout=output,
+        stderr=subprocess.STDOUT, env=programs.shell_environment())
+  wait_until(lambda: (workdir / 'cells/n_1/0/status.json').exists(),
+             programs.PATIENCE_SECONDS)
+  study.send_signal(signal.SIGINT)
+  assert study.wait(programs.PATIENCE_SECONDS) == 0
+  said = (tmp_path / 'output').read_text()
+  assert 'Interrupted; the same command goes on with it.' in said
+  assert 'Cell 2 of 2' not in said
+  assert not _launchers(workdir)
+
+
+def test_a_cell_that_fails_is_named(tmp_path):
+  with socket.create_server(('', 0)) as taken:
+    port = taken.getsockname()[1]
+    result = _run(_grid(
+        tmp_path / 'study', '--values=3', f'--config.replay.port={port}'))
+  assert result.returncode == 1
+  assert result.stderr.startswith('n = 3, seed 0: exit code 2, see ')
+  assert f'replay.port is {port}, but must be a free port' in result.stderr
+  assert 'No cell is finished yet' in result.stdout
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['--study=actor'], "study is 'actor', but must be one of actors, "),
+    (['--study=actors', '--seeds=0'], 'seeds is 0, but must be at least 1'),
+    (['--study=actors', '--values='], "values is '', but must have numbers"),
+    (['--study=epsilons', '--values=0.1,2'],
+     "values has '2', but must have numbers from 0 to 1"),
+    (['--study=capacity', '--values=10'],
+     "values has '10', but must have whole numbers from 100 to"),
+    (['--study=actors', '--values=20001',
+      '--config.actor.num_actors=1'],
+     'actor.environments_per_actor is 20001, but must be at most 1024 (in the '
+     'arm 20001 actors)'),
+    (['--study=n_step', '--config.run.max_learner_steps=0'],
+     'run.max_learner_steps is 0, but must be at least 1'),
+])
+def test_refused_in_one_line(tmp_path, flags, message):
+  workdir = tmp_path / 'study'
+  result = _run(_command(
+      workdir, '--config.run.max_learner_steps=10', *flags))
+  assert result.returncode == 2
+  assert result.stderr.startswith(f'study.py: {message}')
+  assert result.stderr.count('\n') == 1
+  assert not workdir.exists()
+
+
+def test_another_studys_cells_are_refused(tmp_path):
+  workdir = tmp_path / 'study'
+  workdir.mkdir()
+  (workdir / 'study.json').write_text(json.dumps(
+      {'study': 'epsilons', 'values': ['0.1'], 'seeds': 1, 'config': {}}))
+  before = sorted(pathlib.Path(workdir).rglob('*'))
+  result = _run(_grid(workdir))
+  assert result.returncode == 2
+  assert result.stderr == (
+      f"study.py: workdir is '{workdir}', but must be a directory of the study "
+      'n_step, or a new one; it holds the study epsilons\n')
+  assert sorted(pathlib.Path(workdir).rglob('*')) == before
