@@ -23,6 +23,7 @@ from apex_tf.environments import batching
 FRAMES_PER_AGENT_STEP = 4
 
 _FRAME_SHAPE = (84, 84)
+_SCREEN_SHAPE = (210, 160)
 _NUM_ACTIONS = 18
 # ROMs that have only games of two and more players.
 _MULTIPLAYER = ('combat', 'joust', 'maze_craze', 'warlords')
@@ -45,8 +46,10 @@ class AtariEnvironment(batching.VectorEnvironment):
   Truncation is not left to ALE: at its limit, it returns a final observation
   in which the maximum runs over frames of two steps.
 
-  Pictures are the grey frames of the observations: ALE's vector environment
-  has no others.
+  ALE's vector environment gives the frames that it was made for, and nothing
+  else. So where there are to be pictures, a second emulator plays the first
+  environment's game with its seed and its actions, in colour and in full size:
+  what ALE draws at random comes from that seed alone.
   """
 
   frames_per_agent_step = FRAMES_PER_AGENT_STEP
@@ -62,7 +65,8 @@ class AtariEnvironment(batching.VectorEnvironment):
                repeat_action_probability: float = 0.0,
                max_noops: int = MAX_NOOPS,
                zero_discount_on_life_loss: bool = False,
-               num_threads: Optional[int] = None):
+               num_threads: Optional[int] = None,
+               render: bool = False):
     """Starts the emulators and their threads.
 
     Args:
@@ -80,6 +84,7 @@ class AtariEnvironment(batching.VectorEnvironment):
         goes on.
       num_threads: that emulate; None is one for each environment, and no more
         than this process has cores.
+      render: whether there are to be pictures.
 
     Raises:
       ValueError: an argument out of range.
@@ -94,28 +99,38 @@ class AtariEnvironment(batching.VectorEnvironment):
         raise ValueError(f'{name} is {value}, but must be at least 1')
     self._max_episode_steps = max_episode_steps
     self._zero_discount_on_life_loss = zero_discount_on_life_loss
-    # Any, because `close` drops it: only so do its threads end.
-    self._vector: Any = AtariVectorEnv(
-        game,
-        num_environments,
-        num_threads=num_threads,
+    game_options = dict(
+        game=game,
         max_num_frames_per_episode=_NO_LIMIT,
         repeat_action_probability=repeat_action_probability,
         full_action_space=full_action_set,
         autoreset_mode='NextStep',
-        img_height=_FRAME_SHAPE[0],
-        img_width=_FRAME_SHAPE[1],
-        stack_num=num_frames_stacked,
         frameskip=FRAMES_PER_AGENT_STEP,
         # ALE draws from 0 to noop_max - 1.
         noop_max=max_noops + 1,
         reward_clipping=False,
         use_fire_reset=False)
+    # Any, because `close` drops it: only so do its threads end.
+    self._vector: Any = AtariVectorEnv(
+        num_envs=num_environments,
+        num_threads=num_threads,
+        img_height=_FRAME_SHAPE[0],
+        img_width=_FRAME_SHAPE[1],
+        stack_num=num_frames_stacked,
+        **game_options)
+    self._shown: Any = AtariVectorEnv(
+        num_envs=1,
+        num_threads=1,
+        img_height=_SCREEN_SHAPE[0],
+        img_width=_SCREEN_SHAPE[1],
+        grayscale=False,
+        stack_num=1,
+        **game_options) if render else None
     self._observation_spec = _observation_spec(num_frames_stacked)
     self._action_spec = _action_spec(
         len(self._vector.ale.get_action_set()))
-    # Of environment 0, for pictures; and of each at its newest step.
-    self._frame = np.zeros(_FRAME_SHAPE, np.uint8)
+    self._picture = np.zeros((*_SCREEN_SHAPE, 3), np.uint8)
+    # Of each environment at its newest step.
     self._lives = np.zeros(num_environments, np.int32)
     self._episode_steps = np.zeros(num_environments, np.int64)
     self._terminated = np.zeros(num_environments, np.bool_)
@@ -124,24 +139,30 @@ class AtariEnvironment(batching.VectorEnvironment):
   def _reset(self, seeds: Optional[List[int]]) -> np.ndarray:
     observation, info = self._vector.reset(
         seed=None if seeds is None else np.array(seeds))
+    if self._shown is not None:
+      picture, _ = self._shown.reset(
+          seed=None if seeds is None else np.array(seeds[:1]))
+      self._picture = picture[0, 0]
     self._lives = info['lives']
     self._episode_steps[:] = 0
     self._terminated[:] = False
     self._truncated[:] = False
-    self._frame = observation[0, -1]
     return observation
 
   def _begin(self, action: np.ndarray) -> None:
     self._vector.send(action.astype(np.int32))
+    if self._shown is not None:
+      self._shown.send(action[:1].astype(np.int32))
 
   def _end(self) -> dm_env.TimeStep:
     observation, reward, terminated, _, info = self._vector.recv()
+    if self._shown is not None:
+      self._show_step()
     is_first = self._terminated | self._truncated
     if self._truncated.any():
       # These games have played on; the others answer as they did above.
       observation, info = self._vector.reset(
           options={'reset_mask': self._truncated})
-    self._frame = observation[0, -1]
     lives = info['lives']
     life_lost = (lives < self._lives) & self._zero_discount_on_life_loss
     self._lives = lives
@@ -161,13 +182,21 @@ class AtariEnvironment(batching.VectorEnvironment):
     """Of one environment."""
     return self._action_spec
 
+  def _show_step(self) -> None:
+    picture = self._shown.recv()[0]
+    if self._truncated[0]:  # As in `_end`.
+      picture, _ = self._shown.reset(options={'reset_mask': np.array([True])})
+    self._picture = picture[0, 0]
+
   def _draw(self) -> np.ndarray:
-    """As the agent sees it: grey, `<uint8>[84, 84]`, enlarged to twice that."""
-    return self._frame
+    """The emulator's screen, `<uint8>[210, 160, 3]`."""
+    if self._shown is None:
+      raise ValueError('it was not made with render')
+    return self._picture
 
   def close(self) -> None:
     """Ends the emulators and their threads."""
-    self._vector = None
+    self._vector = self._shown = None
 
 
 def games() -> List[str]:
@@ -176,7 +205,7 @@ def games() -> List[str]:
 
 
 def make(config: config_lib.EnvironmentConfig, num_environments: int,
-         seed: int, evaluation: bool) -> AtariEnvironment:
+         seed: int, evaluation: bool, render: bool = False) -> AtariEnvironment:
   """A batch of a game under the protocol of the configuration.
 
   Args:
@@ -185,6 +214,7 @@ def make(config: config_lib.EnvironmentConfig, num_environments: int,
     seed: see `AtariEnvironment`.
     evaluation: without the signal of a life loss, and with
       `evaluation_max_episode_frames` instead of `max_episode_frames`.
+    render: see `AtariEnvironment`.
 
   Raises:
     ValueError: names the field, its value and what is allowed.
@@ -205,7 +235,8 @@ def make(config: config_lib.EnvironmentConfig, num_environments: int,
       full_action_set=config.full_action_set,
       repeat_action_probability=0.0 if is_apex else STICKY_PROBABILITY,
       max_noops=MAX_NOOPS if is_apex else 0,
-      zero_discount_on_life_loss=is_apex and not evaluation)
+      zero_discount_on_life_loss=is_apex and not evaluation,
+      render=render)
 
 
 def make_spec(config: config_lib.EnvironmentConfig) -> specs.EnvironmentSpec:

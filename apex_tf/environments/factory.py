@@ -33,7 +33,7 @@ def make_environment(
     ValueError: names the field, its value and what is allowed.
   """
   if config.suite == 'atari':
-    return atari.make(config, num_environments, seed, evaluation)
+    return atari.make(config, num_environments, seed, evaluation, render)
   if config.suite == 'control':
     return control.make(config, num_environments, seed)
   return gymnasium_vector.GymnasiumVectorEnvironment(

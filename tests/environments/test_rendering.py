@@ -41,7 +41,7 @@ def _make(render: bool = True, **fields: Any) -> Any:
     ({'id': 'HalfCheetah-v5', 'num_frames_stacked': 2}, (480, 480, 3), 20.0),
     ({'suite': 'minatar', 'game': 'breakout'}, (160, 160, 3), 30.0),
     ({'suite': 'atari', 'game': 'pong', 'num_frames_stacked': 4},
-     (168, 168, 3), 15.0),
+     (210, 160, 3), 15.0),
     # Steps of 0.025 seconds.
     ({'suite': 'control', 'id': 'walker:walk'}, (240, 320, 3), 40.0),
 ])
@@ -74,6 +74,32 @@ def test_the_picture_is_of_the_first_environment() -> None:
     picture = environment.render()[::16, ::16]
     np.testing.assert_array_equal((picture > 0).any(axis=-1),
                                   timestep.observation[0, -1].any(axis=-1))
+
+
+@pytest.mark.parametrize('protocol', ['apex2018', 'machado2018'])
+def test_atari_is_shown_as_it_is_played(protocol: str) -> None:
+  # Over several episodes, some of them cut: what the agent sees is the screen,
+  # in grey and scaled down.
+  environment = _make(suite='atari', game='pong', num_frames_stacked=2,
+                      atari_protocol=protocol, max_episode_steps=150)
+  environment.reset()
+  rng = np.random.default_rng(0)
+  distances = []
+  for _ in range(400):
+    timestep = environment.step(rng.integers(18, size=2))
+    grey = environment.render() @ np.array([0.299, 0.587, 0.114])
+    # Means over 7 x 10 blocks of the screen's 210 x 160, and of the 84 x 84,
+    # which divides by neither.
+    blocks = grey.reshape(7, 30, 10, 16).mean(axis=(1, 3))
+    seen = np.kron(timestep.observation[:, -1], np.ones((5, 40)))
+    seen = seen.reshape(2, 7, 60, 10, 336).mean(axis=(2, 4))
+    distances.append(np.abs(blocks - seen).max(axis=(1, 2)))
+  # What scaling rounds away; the other environment plays its own game.
+  first, second = np.mean(distances, axis=0)
+  assert first < 2.0
+  assert np.max(distances, axis=0)[0] < 8.0
+  assert second > 4.0
+  environment.close()
 
 
 @pytest.mark.filterwarnings('ignore')
