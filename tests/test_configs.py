@@ -27,8 +27,8 @@ _PRESETS = sorted(path.stem for path in (_ROOT / 'configs').glob('[a-z]*.py'))
 def test_the_presets_of_the_manual_are_there():
   assert _PRESETS == [
       'atari', 'atari57', 'atari_small', 'cartpole', 'control', 'gym',
-      'gym_control', 'humanoid_run', 'humanoid_stand', 'humanoid_walk', 'manipulator',
-      'minatar', 'pendulum']
+      'gym_control', 'humanoid_run', 'humanoid_stand', 'humanoid_walk',
+      'manipulator', 'minatar', 'pendulum']
 
 
 @pytest.mark.parametrize('name', _PRESETS)
