@@ -5,7 +5,10 @@ import io
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import FuncFormatter
 from matplotlib.ticker import MaxNLocator
+import numpy as np
 
 INK = '#333333'
 FAINT = '#777777'
@@ -29,6 +32,13 @@ def to_png(figure: Figure) -> bytes:
   return picture.getvalue()
 
 
+def to_pixels(figure: Figure) -> np.ndarray:
+  """`<uint8>[height, width, 3]`."""
+  canvas = FigureCanvasAgg(figure)
+  canvas.draw()
+  return np.asarray(canvas.buffer_rgba())[:, :, :3]
+
+
 def style(axes: Axes) -> None:
   """Makes axes quiet: a faint grid, and no frame."""
   axes.grid(True, color=_GRID, linewidth=0.8)
@@ -36,6 +46,13 @@ def style(axes: Axes) -> None:
   axes.spines[['top', 'right']].set_visible(False)
   axes.tick_params(colors=INK)
   axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+
+
+def make_formatter() -> FuncFormatter:
+  """Of an axis of any numbers: "0.25", "8", "300k"."""
+  thousands = EngFormatter(sep='')
+  return FuncFormatter(lambda value, unused_index: (
+      thousands(value) if abs(value) >= 1000 else f'{value:g}'))
 
 
 def say(axes: Axes, text: str) -> None:
