@@ -26,6 +26,12 @@ def agent_name(config: config_lib.Config) -> str:
   return f'Ape-X {config.agent.name.upper()}'
 
 
+def run_title(config: config_lib.Config) -> str:
+  """Of a run: "CartPole-v1 · Ape-X DQN · seed 0"."""
+  return (f'{task_name(config)} · {agent_name(config)} · '
+          f'seed {config.run.seed}')
+
+
 def count(value: float) -> str:
   """A number of things: "812", "12,345", "12.3M"; at most seven columns.
 

@@ -23,26 +23,34 @@ USAGE_ERROR = 2
 _OVERRIDE = re.compile(r'--?(?:no)?config\.([\w.]+)')
 
 
-def refuse(message: str) -> NoReturn:
-  """Says why in one line on standard error, and exits."""
-  line = ' '.join(message.split())
-  print(f'{sys.argv[0].rsplit("/", 1)[-1]}: {line}', file=sys.stderr)
+def refuse(*messages: str) -> NoReturn:
+  """Says why on standard error, each reason in one line, and exits."""
+  program = sys.argv[0].rsplit('/', 1)[-1]
+  for message in messages:
+    print(f'{program}: {" ".join(message.split())}', file=sys.stderr)
   sys.exit(USAGE_ERROR)
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
-  """As `absl.app.run`, but with the mistakes of users refused in one line."""
-  app.run(main, flags_parser=parse)
+def run(main: Callable[[Sequence[str]], None],
+        takes_arguments: bool = False) -> None:
+  """As `absl.app.run`, but with the mistakes of users refused in one line.
+
+  Args:
+    main: gets what `parse` returns.
+    takes_arguments: whether the command has arguments besides its flags.
+  """
+  app.run(main, flags_parser=lambda argv: parse(argv, takes_arguments))
 
 
-def parse(argv: List[str]) -> List[str]:
+def parse(argv: List[str], takes_arguments: bool = False) -> List[str]:
   """Parses the flags, `--config` and its overrides among them.
 
   Args:
     argv: command line, the program's name first.
+    takes_arguments: whether anything but flags is allowed.
 
   Returns:
-    What is left: the program's name.
+    What is left: the program's name, and then the arguments.
   """
   if any(arg in ('--help', '-h', '--helpfull', '--helpshort')
          for arg in argv[1:]):
@@ -84,7 +92,7 @@ def parse(argv: List[str]) -> List[str]:
     refuse(f'config is {_config_path(argv)!r}, but must be a preset whose '
            'get_config() returns an apex_tf.config.Config, not '
            f'{type(config).__name__}')
-  if len(rest) > 1:
+  if len(rest) > 1 and not takes_arguments:
     refuse(f'{rest[1]!r} is not a flag; flags begin with --')
   return rest
 

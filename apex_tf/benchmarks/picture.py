@@ -1,17 +1,11 @@
 """Pictures of throughput against the number of actors."""
 
-import io
 from typing import Dict, Sequence
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from apex_tf import drawing
 from apex_tf import files
 from apex_tf.benchmarks import report
 from apex_tf.benchmarks import rounds
-
-_COLORS = ('#1f5fa8', '#c0561f')
-_INK = '#333333'
 
 # Samples by panel, line and number of actors.
 Panels = Dict[str, Dict[str, Dict[int, rounds.Sample]]]
@@ -42,12 +36,11 @@ def write(path: str, panels: Panels, title: str) -> None:
   Raises:
     OSError: it is not written.
   """
-  figure = Figure(figsize=(6 * len(panels), 4), dpi=150, layout='constrained')
-  FigureCanvasAgg(figure)
-  figure.suptitle(title, fontsize=9, color=_INK)
+  figure = drawing.make_figure(6 * len(panels), 4, dpi=150)
+  figure.suptitle(title, fontsize=9, color=drawing.INK)
   for axes, (name, lines) in zip(
       figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
-    for color, (label, samples) in zip(_COLORS, lines.items()):
+    for color, (label, samples) in zip(drawing.COLORS, lines.items()):
       counts = sorted(samples)
       axes.plot(counts, [samples[count].median for count in counts],
                 color=color, label=label)
@@ -57,12 +50,10 @@ def write(path: str, panels: Panels, title: str) -> None:
                   markersize=4)
     axes.set_xscale('log', base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
-    axes.set_xlabel('actors', color=_INK)
-    axes.set_ylabel(name, color=_INK)
+    axes.set_xlabel('actors', color=drawing.INK)
+    axes.set_ylabel(name, color=drawing.INK)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     if all(lines):
       axes.legend()
-  picture = io.BytesIO()
-  figure.savefig(picture, format='png')
-  files.replace_file(path, picture.getvalue())
+  files.replace_file(path, drawing.to_png(figure))

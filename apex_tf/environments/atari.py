@@ -7,7 +7,7 @@ stacked. Before an episode's first frame the stack holds zeros.
 
 import difflib
 import os
-from typing import Any, List, Optional
+from typing import Any, List, NamedTuple, Optional
 
 from acme import specs
 import ale_py
@@ -27,10 +27,25 @@ _SCREEN_SHAPE = (210, 160)
 _NUM_ACTIONS = 18
 # ROMs that have only games of two and more players.
 _MULTIPLAYER = ('combat', 'joust', 'maze_craze', 'warlords')
-MAX_NOOPS = 30
-STICKY_PROBABILITY = 0.25
+_MAX_NOOPS = 30
+_STICKY_PROBABILITY = 0.25
 # ALE's own limit of an episode: none. (It adds 1 to it, as an int.)
 _NO_LIMIT = 2**30
+
+
+class Protocol(NamedTuple):
+  """The rules of play that a configuration comes to; see `AtariEnvironment`.
+
+  Attributes:
+    max_episode_steps: agent steps after which an episode is truncated.
+    repeat_action_probability: of one emulator frame.
+    max_noops: bound of the no-ops before an episode.
+    zero_discount_on_life_loss: a life loss has discount 0.
+  """
+  max_episode_steps: int
+  repeat_action_probability: float
+  max_noops: int
+  zero_discount_on_life_loss: bool
 
 
 class AtariEnvironment(batching.VectorEnvironment):
@@ -63,7 +78,7 @@ class AtariEnvironment(batching.VectorEnvironment):
                num_frames_stacked: int = 4,
                full_action_set: bool = True,
                repeat_action_probability: float = 0.0,
-               max_noops: int = MAX_NOOPS,
+               max_noops: int = _MAX_NOOPS,
                zero_discount_on_life_loss: bool = False,
                num_threads: Optional[int] = None,
                render: bool = False):
@@ -220,23 +235,34 @@ def make(config: config_lib.EnvironmentConfig, num_environments: int,
     ValueError: names the field, its value and what is allowed.
   """
   check(config)
+  rules = protocol(config, evaluation)
+  return AtariEnvironment(
+      config.game,
+      num_environments,
+      seed,
+      max_episode_steps=rules.max_episode_steps,
+      num_frames_stacked=config.num_frames_stacked,
+      full_action_set=config.full_action_set,
+      repeat_action_probability=rules.repeat_action_probability,
+      max_noops=rules.max_noops,
+      zero_discount_on_life_loss=rules.zero_discount_on_life_loss,
+      render=render)
+
+
+def protocol(config: config_lib.EnvironmentConfig,
+             evaluation: bool) -> Protocol:
+  """The rules of play, of training or of evaluation."""
   max_frames = (config.evaluation_max_episode_frames if evaluation
                 else config.max_episode_frames)
   max_steps = -(-max_frames // FRAMES_PER_AGENT_STEP)
   if config.max_episode_steps:
     max_steps = min(max_steps, config.max_episode_steps)
   is_apex = config.atari_protocol == 'apex2018'
-  return AtariEnvironment(
-      config.game,
-      num_environments,
-      seed,
+  return Protocol(
       max_episode_steps=max_steps,
-      num_frames_stacked=config.num_frames_stacked,
-      full_action_set=config.full_action_set,
-      repeat_action_probability=0.0 if is_apex else STICKY_PROBABILITY,
-      max_noops=MAX_NOOPS if is_apex else 0,
-      zero_discount_on_life_loss=is_apex and not evaluation,
-      render=render)
+      repeat_action_probability=0.0 if is_apex else _STICKY_PROBABILITY,
+      max_noops=_MAX_NOOPS if is_apex else 0,
+      zero_discount_on_life_loss=is_apex and not evaluation)
 
 
 def make_spec(config: config_lib.EnvironmentConfig) -> specs.EnvironmentSpec:

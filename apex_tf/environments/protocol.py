@@ -25,17 +25,18 @@ def describe(config: config_lib.Config) -> Dict[str, Any]:
     }
   if environment.suite != 'atari':
     return {}
-  is_apex = environment.atari_protocol == 'apex2018'
+  training = atari.protocol(environment, evaluation=False)
+  evaluation = atari.protocol(environment, evaluation=True)
+  frames = atari.FRAMES_PER_AGENT_STEP
   return {
       'name': environment.atari_protocol,
       'action_set': 'all 18' if environment.full_action_set else 'minimal',
-      'sticky_action_probability': (
-          0.0 if is_apex else atari.STICKY_PROBABILITY),
-      'max_noops': atari.MAX_NOOPS if is_apex else 0,
-      'zero_discount_on_life_loss': is_apex,
+      'sticky_action_probability': training.repeat_action_probability,
+      'max_noops': training.max_noops,
+      'zero_discount_on_life_loss': training.zero_discount_on_life_loss,
       'reward_clip': environment.reward_clip,
-      'max_training_frames': environment.max_episode_frames,
-      'max_evaluation_frames': environment.evaluation_max_episode_frames,
+      'max_training_frames': frames * training.max_episode_steps,
+      'max_evaluation_frames': frames * evaluation.max_episode_steps,
       'evaluation_epsilon': config.dqn.evaluation_epsilon,
   }
 

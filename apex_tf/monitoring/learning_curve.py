@@ -1,16 +1,13 @@
 """The picture of a run: evaluator return against agent steps and minutes."""
 
-import io
 import math
 from typing import List, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
-from matplotlib.ticker import MaxNLocator
 
 from apex_tf import config as config_lib
+from apex_tf import drawing
 from apex_tf import files
 from apex_tf import formatting as fmt
 from apex_tf.monitoring import status as status_lib
@@ -19,53 +16,73 @@ _LINE = '#1f5fa8'
 _DOTS = '#6b9bd1'
 _TARGET = '#b3541e'
 _FINAL = '#d9480f'
-_INK = '#333333'
 
 
 def write_learning_curve(path: str, status: status_lib.RunStatus,
                          config: config_lib.Config) -> None:
   """Writes a PNG of 1500 x 660 pixels, whole or, logged, not at all.
 
-  Both panels show the mean of each evaluation as a line, one standard
-  deviation as a band, each episode as a dot, the target as a dashed line and
-  the final evaluation as a star. An evaluation without an episode is left out.
+  Both panels, side by side, under the name of the run.
 
   Args:
     path: of the file.
     status: of the run; it may have no evaluation yet.
     config: of the run.
   """
-  evaluations = [e for e in status.evaluations if math.isfinite(e.mean)]
-  figure = Figure(figsize=(10, 4.4), dpi=150, layout='constrained')
-  FigureCanvasAgg(figure)
+  figure = drawing.make_figure(10, 4.4, dpi=150)
   by_steps, by_time = figure.subplots(1, 2, sharey=True)
-  final = next((e for e in reversed(evaluations) if e.final), None)
-  title = (f'{fmt.task_name(config)} · {fmt.agent_name(config)} · '
-           f'seed {config.run.seed}')
-  figure.suptitle(title, fontsize=13, fontweight='bold', color=_INK)
-
-  _draw(by_steps, [e.agent_steps for e in evaluations],
-        max(10, status.agent_steps), evaluations, config)
-  by_steps.set_ylabel('raw return of an evaluation episode', color=_INK)
-  by_steps.set_xlabel('agent steps of all actors', color=_INK)
-  by_steps.xaxis.set_major_formatter(EngFormatter(sep=''))
-  _draw(by_time, [e.wall_seconds / 60 for e in evaluations],
-        max(0.1, status.wall_seconds / 60), evaluations, config)
-  by_time.set_xlabel("minutes since the learner's start", color=_INK)
+  figure.suptitle(fmt.run_title(config), fontsize=13, fontweight='bold',
+                  color=drawing.INK)
+  draw_by_agent_steps(by_steps, status, config)
+  draw_by_minutes(by_time, status, config)
+  by_time.set_ylabel('')
+  final = next((e for e in reversed(_finite(status)) if e.final), None)
   if final is not None:
     by_steps.set_title(_final_text(final), fontsize=10, color=_FINAL)
   by_time.set_title(
       f'{fmt.count(status.learner_steps)} learner steps, '
       f'{fmt.count(status.agent_steps)} agent steps in '
-      f'{fmt.duration(status.wall_seconds)}', fontsize=10, color=_INK)
+      f'{fmt.duration(status.wall_seconds)}', fontsize=10, color=drawing.INK)
+  picture = drawing.to_png(figure)
+  files.attempt(path, lambda: files.replace_file(path, picture))
+
+
+def draw_by_agent_steps(axes: Axes, status: status_lib.RunStatus,
+                        config: config_lib.Config) -> None:
+  """Draws evaluations against the agent steps of all actors, with a legend.
+
+  The mean of each evaluation is a line, one standard deviation a band, each
+  episode a dot, the target a dashed line and the final evaluation a star. An
+  evaluation without an episode is left out.
+
+  Args:
+    axes: empty.
+    status: of the run; it may have no evaluation yet.
+    config: of the run.
+  """
+  evaluations = _finite(status)
+  _draw(axes, [e.agent_steps for e in evaluations],
+        max(10, status.agent_steps), evaluations, config)
+  axes.set_xlabel('agent steps of all actors', color=drawing.INK)
+  axes.xaxis.set_major_formatter(EngFormatter(sep=''))
   if evaluations:
-    legend = by_steps.legend(loc='best', fontsize=8, framealpha=0.8,
-                             edgecolor='none')
+    legend = axes.legend(loc='best', fontsize=8, framealpha=0.8,
+                         edgecolor='none')
     legend.legend_handles[0].set(alpha=0.6, sizes=[10])  # Of the dots.
 
-  picture = io.BytesIO()
-  figure.savefig(picture, format='png')
-  files.attempt(path, lambda: files.replace_file(path, picture.getvalue()))
+
+def draw_by_minutes(axes: Axes, status: status_lib.RunStatus,
+                    config: config_lib.Config) -> None:
+  """Draws the same against time, without a legend."""
+  evaluations = _finite(status)
+  _draw(axes, [e.wall_seconds / 60 for e in evaluations],
+        max(0.1, status.wall_seconds / 60), evaluations, config)
+  axes.set_xlabel("minutes since the learner's start", color=drawing.INK)
+
+
+def _finite(status: status_lib.RunStatus) -> List[status_lib.Evaluation]:
+  """The evaluations that can be drawn."""
+  return [e for e in status.evaluations if math.isfinite(e.mean)]
 
 
 def _draw(axes: Axes, places: Sequence[float], end: float,
@@ -80,16 +97,11 @@ def _draw(axes: Axes, places: Sequence[float], end: float,
     evaluations: of finite means.
     config: of the run.
   """
-  axes.grid(True, color='#e6e6e6', linewidth=0.8)
-  axes.set_axisbelow(True)
-  axes.spines[['top', 'right']].set_visible(False)
-  axes.tick_params(colors=_INK)
-  axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+  drawing.style(axes)
+  axes.set_ylabel('raw return of an evaluation episode', color=drawing.INK)
   target = config.run.target_return
   if not evaluations:
-    axes.set(xticks=[], yticks=[])
-    axes.text(0.5, 0.5, 'no evaluation yet', ha='center', va='center',
-              color='#777777', fontsize=12, transform=axes.transAxes)
+    drawing.say(axes, 'no evaluation yet')
     return
   many = len(evaluations) > 100
   _draw_episodes(axes, places, evaluations, many)

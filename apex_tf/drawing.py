@@ -1,0 +1,62 @@
+"""How all pictures look, and how they become pixels."""
+
+import io
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import MaxNLocator
+import numpy as np
+
+INK = '#333333'
+FAINT = '#777777'
+# One after the other, for what has no colour of its own.
+COLORS = ('#1f5fa8', '#c0561f', '#2a8c6c', '#8a4fa3', '#b8860b', '#5a6b7b',
+          '#c23b6b', '#4aa3c7', '#7a8b2f', '#7b4b2a')
+_GRID = '#e6e6e6'
+
+
+def make_figure(width: float, height: float, dpi: int) -> Figure:
+  """An empty figure of so many inches, without a window."""
+  figure = Figure(figsize=(width, height), dpi=dpi, layout='constrained')
+  FigureCanvasAgg(figure)
+  return figure
+
+
+def to_png(figure: Figure) -> bytes:
+  """The content of a PNG file."""
+  picture = io.BytesIO()
+  figure.savefig(picture, format='png')
+  return picture.getvalue()
+
+
+def to_pixels(figure: Figure) -> np.ndarray:
+  """`<uint8>[height, width, 3]`."""
+  canvas = FigureCanvasAgg(figure)
+  canvas.draw()
+  return np.asarray(canvas.buffer_rgba())[:, :, :3]
+
+
+def style(axes: Axes) -> None:
+  """Makes axes quiet: a faint grid, and no frame."""
+  axes.grid(True, color=_GRID, linewidth=0.8)
+  axes.set_axisbelow(True)
+  axes.spines[['top', 'right']].set_visible(False)
+  axes.tick_params(colors=INK)
+  axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+
+
+def make_formatter() -> FuncFormatter:
+  """Of an axis of any numbers: "0.25", "8", "300k"."""
+  thousands = EngFormatter(sep='')
+  return FuncFormatter(lambda value, unused_index: (
+      thousands(value) if abs(value) >= 1000 else f'{value:g}'))
+
+
+def say(axes: Axes, text: str) -> None:
+  """Writes why there is nothing to see into axes that stay empty."""
+  axes.set(xticks=[], yticks=[])
+  axes.text(0.5, 0.5, text, ha='center', va='center', color=FAINT, fontsize=12,
+            transform=axes.transAxes)

@@ -1,0 +1,248 @@
+"""The final table: what is said of each run, on a page and as CSV."""
+
+import math
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+from apex_tf import formatting as fmt
+from apex_tf.environments import atari
+from apex_tf.environments import scores
+from apex_tf.reports import runs as runs_lib
+from apex_tf.reports import section
+
+# Of a cell of which nothing is known.
+BLANK = '–'
+
+
+class Column(NamedTuple):
+  """One thing that is said of each run.
+
+  Attributes:
+    title: on a page.
+    names: of its columns in the CSV file.
+    values: of a run, one for each of `names`; None where it is not known.
+    text: of these values, none of which is None, for a page.
+  """
+  title: str
+  names: Sequence[str]
+  values: Callable[[runs_lib.Run], Sequence[Any]]
+  text: Callable[..., str] = str
+
+  def cell(self, run: runs_lib.Run) -> str:
+    """Of a page."""
+    values = self.values(run)
+    return BLANK if None in values else self.text(*values)
+
+
+class Group(NamedTuple):
+  """Columns under one heading.
+
+  Attributes:
+    title: the heading.
+    columns: of the table.
+    concerns: whether they say anything of a run.
+    note: said below the table.
+  """
+  title: str
+  columns: Sequence[Column]
+  concerns: Callable[[runs_lib.Run], bool] = lambda run: True
+  note: str = ''
+
+
+def _summary(title: str, *names: str,
+             text: Callable[..., str] = str) -> Column:
+  """A column of what the summary has under these names."""
+  return Column(title, names,
+                lambda run: [run.summary[name] for name in names], text)
+
+
+def _is_atari(run: runs_lib.Run) -> bool:
+  return run.config.environment.suite == 'atari'
+
+
+def _references(run: runs_lib.Run) -> Optional[scores.ReferenceScores]:
+  """Of the game, or None where there are none."""
+  return (scores.REFERENCE_SCORES.get(run.config.environment.game)
+          if _is_atari(run) else None)
+
+
+def _reference(title: str, name: str) -> Column:
+  """A column of the scores that others have reached in the game."""
+  def values(run: runs_lib.Run) -> Sequence[Any]:
+    found = _references(run)
+    return [None if found is None else getattr(found, name)]
+  return Column(title, (f'{name}_return',), values, fmt.score)
+
+
+def _normalized(title: str, name: str,
+                score: Callable[[runs_lib.Run], Optional[float]]) -> Column:
+  """A column of a score in percent of the way from random to human play."""
+  def values(run: runs_lib.Run) -> Sequence[Any]:
+    mean = score(run) if _is_atari(run) else None
+    return [None if mean is None else scores.human_normalized_score(
+        run.config.environment.game, mean)]
+  return Column(title, (name,), values, lambda value: f'{value:,.1f}%')
+
+
+def _apex_score(run: runs_lib.Run) -> Optional[float]:
+  found = _references(run)
+  return None if found is None else found.apex_noop
+
+
+def _protocol(title: str, name: str, field: str, evaluation: bool,
+              text: Callable[..., str]) -> Column:
+  """A column of the rules by which Atari was played."""
+  return Column(
+      title, (name,),
+      lambda run: [
+          getattr(atari.protocol(run.config.environment, evaluation), field)
+          if _is_atari(run) else None], text)
+
+
+def _evaluation_epsilon(run: runs_lib.Run) -> Optional[float]:
+  return (run.config.dqn.evaluation_epsilon
+          if run.config.agent.name == 'dqn' else None)
+
+
+def _frames(agent_steps: int) -> str:
+  return f'{agent_steps * atari.FRAMES_PER_AGENT_STEP:,} frames'
+
+
+def _ending(reason: str, has_ended: bool) -> str:
+  return reason or ('ended' if has_ended else 'going on')
+
+
+def _restarts(counts: Dict[str, int]) -> str:
+  return ', '.join(fmt.restarts(counts)) or 'none'
+
+
+GROUPS: Sequence[Group] = (
+    Group('Result', (
+        _summary('task', 'task'),
+        Column('agent', ('agent',), lambda run: [run.config.agent.name],
+               lambda name: f'Ape-X {name.upper()}'),
+        _summary('seed', 'seed'),
+        _summary('final return', 'final_return_mean', 'final_return_std',
+                 text=fmt.mean_and_std),
+        _summary('policy of learner step', 'evaluated_version',
+                 text=lambda step: f'{step:,}'),
+        _summary('episodes', 'evaluation_episodes'),
+        _summary('final evaluation complete', 'final_evaluation_complete',
+                 text=lambda whole: 'yes' if whole else 'no'),
+        _summary('best return', 'best_return_mean',
+                 text=fmt.score),
+        Column('stopped by', ('stop_reason', 'has_ended'),
+               lambda run: [run.summary['stop_reason'], run.has_ended],
+               _ending),
+    ), note='Returns are raw: the mean and the population standard deviation '
+       'over the episodes of one evaluation.'),
+    Group('Against random play, humans and the paper', (
+        _reference('random play', 'random'),
+        _reference('human', 'human'),
+        _reference('Ape-X in the paper, no-op starts', 'apex_noop'),
+        _normalized('final, human-normalised',
+                    'human_normalized_final_percent',
+                    lambda run: run.summary['final_return_mean']),
+        _normalized('best, human-normalised', 'human_normalized_best_percent',
+                    lambda run: run.summary['best_return_mean']),
+        _normalized("the paper's, human-normalised",
+                    'human_normalized_apex_noop_percent', _apex_score),
+    ), _is_atari,
+       'Human-normalised is 100 (return − random) / (human − random): 0% is '
+       "random play, 100% is human play. The paper's column is the best score "
+       'that one seed reached during training, with 360 actors and up to 30 '
+       'no-ops before an episode; it stands beside our best, not our final.'),
+    Group('What it took', (
+        _summary('wall time', 'wall_seconds', text=fmt.duration),
+        _summary('learner steps', 'learner_steps', text='{:,}'.format),
+        _summary('agent steps', 'agent_steps', text='{:,}'.format),
+        _summary('environment frames', 'environment_frames',
+                 text='{:,}'.format),
+        _summary('training episodes', 'episodes', text='{:,}'.format),
+        _summary('learner steps/s', 'learner_steps_per_second', text=fmt.rate),
+        _summary('samples/s', 'samples_per_second', text=fmt.rate),
+        _summary('agent steps/s', 'agent_steps_per_second', text=fmt.rate),
+        Column('restarts', ('restarts',),
+               lambda run: [sum(run.summary['restarts'].values())],
+               lambda count: f'{count:,}' if count else 'none'),
+    ), note='Rates are averages: of the learner since its first step, of the '
+       'actors over the whole run. Samples are transitions learned from.'),
+    Group('Evaluation', (
+        Column('episodes of an evaluation', ('evaluator_episodes',),
+               lambda run: [run.config.evaluator.episodes]),
+        Column('epsilon of the evaluation', ('evaluation_epsilon',),
+               lambda run: [_evaluation_epsilon(run)],
+               lambda epsilon: f'{epsilon:g}' if epsilon else '0 (greedy)'),
+    )),
+    Group('Protocol of Atari', (
+        Column('action set', ('full_action_set',),
+               lambda run: [run.config.environment.full_action_set
+                            if _is_atari(run) else None],
+               lambda full: 'all 18' if full else 'minimal'),
+        _protocol('no-ops before an episode', 'max_noops', 'max_noops', True,
+                  lambda most: f'up to {most}' if most else 'none'),
+        _protocol('sticky actions', 'repeat_action_probability',
+                  'repeat_action_probability', True,
+                  lambda chance: f'{chance:g}' if chance else 'none'),
+        _protocol('longest training episode', 'training_limit_agent_steps',
+                  'max_episode_steps', False, _frames),
+        _protocol('longest evaluation episode',
+                  'evaluation_limit_agent_steps', 'max_episode_steps', True,
+                  _frames),
+        _protocol('life loss in training',
+                  'life_loss_in_training', 'zero_discount_on_life_loss', False,
+                  lambda ends: 'ends the return' if ends else 'ignored'),
+    ), _is_atari,
+       'The paper: all 18 actions, up to 30 no-ops, no sticky actions, '
+       'episodes of at most 50,000 frames in training.'),
+)
+
+
+def facts(run: runs_lib.Run) -> List[section.Table]:
+  """All that is said of one run: a table a group, a row a column."""
+  return [
+      section.Table(group.title, (), [
+          (column.title, column.cell(run)) for column in group.columns],
+          group.note)
+      for group in GROUPS if group.concerns(run)]
+
+
+def comparison(runs: Sequence[runs_lib.Run]) -> List[section.Table]:
+  """All that is said of several: a table a group, a row a run."""
+  tables = []
+  for group in GROUPS:
+    concerned = [run for run in runs if group.concerns(run)]
+    if concerned:
+      tables.append(section.Table(
+          group.title, ('run', *(column.title for column in group.columns)),
+          [(run.name, *(column.cell(run) for column in group.columns))
+           for run in concerned], group.note))
+  return tables
+
+
+def csv_rows(runs: Sequence[runs_lib.Run]) -> List[Sequence[Any]]:
+  """All columns of all runs as numbers, the header first."""
+  columns = [column for group in GROUPS for column in group.columns]
+  rows: List[Sequence[Any]] = [
+      ('run', *(name for column in columns for name in column.names))]
+  for run in runs:
+    rows.append((run.name, *(
+        _csv_cell(value) for column in columns
+        for value in column.values(run))))
+  return rows
+
+
+def curve_rows(runs: Sequence[runs_lib.Run]) -> List[Sequence[Any]]:
+  """Each evaluation of each run as numbers, the header first."""
+  rows: List[Sequence[Any]] = [
+      ('run', 'learner_step', 'agent_steps', 'environment_frames', 'minutes',
+       'mean', 'std', 'episodes')]
+  for run in runs:
+    rows += [(run.name, *map(_csv_cell, point)) for point in run.evaluations]
+  return rows
+
+
+def _csv_cell(value: Any) -> Any:
+  """Empty in place of what is not known or not finite."""
+  if value is None or isinstance(value, float) and not math.isfinite(value):
+    return ''
+  return value

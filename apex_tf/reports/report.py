@@ -1,0 +1,182 @@
+"""A report over runs: one page, one sheet of pictures, two tables.
+
+    report.html   the page
+    report.png    all its pictures on one sheet
+    report.csv    the final table, a row a run
+    curves.csv    each evaluation of each run
+"""
+
+import csv
+import datetime
+import io
+import os
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+
+import apex_tf
+from apex_tf import config as config_lib
+from apex_tf import files
+from apex_tf.reports import columns
+from apex_tf.reports import comparison
+from apex_tf.reports import page
+from apex_tf.reports import rendering
+from apex_tf.reports import run_section
+from apex_tf.reports import runs as runs_lib
+from apex_tf.reports import section
+
+# Of the files, as of any that a user makes: less what the umask takes.
+_MODE = 0o666
+
+
+class Part(NamedTuple):
+  """What one path comes to.
+
+  Attributes:
+    runs: rows of the final table and curves.
+    sections: of the page.
+  """
+  runs: Sequence[runs_lib.Run]
+  sections: Sequence[section.Section]
+
+
+class UnreadableError(Exception):
+  """Paths that no report can be made of.
+
+  Attributes:
+    messages: a line for each.
+  """
+
+  def __init__(self, messages: Sequence[str]):
+    super().__init__('; '.join(messages))
+    self.messages = messages
+
+
+def read(paths: Sequence[str],
+         presets: Mapping[str, config_lib.Config]) -> List[Part]:
+  """Reads everything.
+
+  Args:
+    paths: of runs; at least one.
+    presets: see `configuration.describe`.
+
+  Raises:
+    UnreadableError: names every path of which no part can be made.
+  """
+  names = _names(paths)
+  parts: List[Part] = []
+  messages: List[str] = []
+  for path, name in zip(paths, names):
+    try:
+      if _resolve(path) in map(_resolve, paths[:len(parts) + len(messages)]):
+        raise ValueError(f'{path!r} is given twice')
+      parts.append(read_part(path, name, presets))
+    except ValueError as error:
+      messages.append(str(error))
+  if messages:
+    raise UnreadableError(messages)
+  return parts
+
+
+def read_part(path: str, name: str,
+              presets: Mapping[str, config_lib.Config]) -> Part:
+  """Reads a path, whatever it is of. A new kind is decided on here.
+
+  Args:
+    path: of a run directory.
+    name: to give what is there.
+    presets: see `configuration.describe`.
+
+  Raises:
+    ValueError: says why no report can be made of it.
+  """
+  if not os.path.isdir(_resolve(path)):
+    raise ValueError(f'{path!r} is not a directory that exists, but must be a '
+                     'run directory')
+  if runs_lib.is_run(path):
+    run = runs_lib.read(path, name)
+    return Part([run], [run_section.make(run, presets)])
+  raise ValueError(f'{path!r} is not a run directory: it has no config.json')
+
+
+def make(parts: Sequence[Part]) -> Dict[str, bytes]:
+  """The content of each file, by its name."""
+  runs = [run for part in parts for run in part.runs]
+  sections = [each for part in parts for each in part.sections]
+  if len(parts) > 1:
+    sections.insert(0, _overview(runs))
+  title = (f'{len(runs)} runs of Ape-X' if len(parts) > 1
+           else sections[0].title)
+  now = datetime.datetime.now(datetime.timezone.utc)
+  made = f'Made {now:%Y-%m-%d %H:%M} UTC by apex_tf {apex_tf.__version__}.'
+  renderer = rendering.Renderer()
+  return {
+      'report.html': page.render(
+          title, sections, made, renderer.picture).encode(),
+      'report.png': renderer.sheet(sections),
+      'report.csv': _csv(columns.csv_rows(runs)),
+      'curves.csv': _csv(columns.curve_rows(runs)),
+  }
+
+
+def write(contents: Mapping[str, bytes], output: str) -> List[str]:
+  """Writes the files, in a directory that may be new.
+
+  Returns:
+    Their paths.
+
+  Raises:
+    OSError: one is not written.
+  """
+  output = _resolve(output)
+  os.makedirs(output, exist_ok=True)
+  paths = []
+  for name, content in contents.items():
+    paths.append(os.path.join(output, name))
+    files.replace_file(paths[-1], content, _MODE)
+  return paths
+
+
+def check_output(output: str) -> None:
+  """Refuses a directory that cannot be written.
+
+  Raises:
+    ValueError: names `output`, its value and what is allowed.
+  """
+  nearest = files.nearest_existing(_resolve(output))
+  if not os.path.isdir(nearest):
+    raise ValueError(f'output is {output!r}, but must be a directory, and '
+                     f'{nearest} is a file')
+  if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+    raise ValueError(f'output is {output!r}, but must be a directory that may '
+                     f'be written, and {nearest} may not')
+
+
+def _overview(runs: Sequence[runs_lib.Run]) -> section.Section:
+  """The section in front of several: what they have come to, together."""
+  return section.Section(
+      title='All runs', tables=columns.comparison(runs),
+      galleries=comparison.galleries(runs))
+
+
+def _names(paths: Sequence[str]) -> List[str]:
+  """The ends of the paths that are long enough to tell them apart."""
+  names = []
+  for path in paths:
+    parts = _resolve(path).split(os.sep)
+    others = [other for other in map(_resolve, paths)
+              if other != _resolve(path)]
+    length = 1
+    while length < len(parts) and any(
+        other.split(os.sep)[-length:] == parts[-length:] for other in others):
+      length += 1
+    names.append(os.sep.join(parts[-length:]))
+  return names
+
+
+def _resolve(path: str) -> str:
+  return os.path.realpath(os.path.expanduser(path))
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
+  text = io.StringIO(newline='')
+  csv.writer(text).writerows(rows)
+  return text.getvalue().encode()
