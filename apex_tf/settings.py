@@ -122,22 +122,41 @@ def check(config: Any) -> None:
       _check_limits(path, number, field.metadata['limits'])
 
 
-def differences(config: Any, other: Any) -> Iterator[Tuple[str, Any, Any]]:
-  """Yields (dotted path, value, other value) of what may not change."""
-  for (path, value, field), (_, other_value, _) in zip(
+def all_differences(config: Any, other: Any
+                   ) -> Iterator[Tuple[str, Any, Any]]:
+  """Yields (dotted path, value, other value) of every field that differs."""
+  for (path, value, _), (_, other_value, _) in zip(
       leaves(config), leaves(other)):
-    if value != other_value and not field.metadata['may_change']:
+    if value != other_value:
+      yield path, value, other_value
+
+
+def differences(config: Any, other: Any) -> Iterator[Tuple[str, Any, Any]]:
+  """Of `all_differences`, those of what may not change."""
+  may_change = {path: field.metadata['may_change']
+                for path, _, field in leaves(config)}
+  for path, value, other_value in all_differences(config, other):
+    if not may_change[path]:
       yield path, value, other_value
 
 
 def disagreements(config: Any, other: Any) -> Iterator[Tuple[str, Any, Any]]:
   """Yields (dotted path, value, other value) of what two processes of one run
   need to have in common: all that may not change, and who the actors are."""
-  for (path, value, field), (_, other_value, _) in zip(
-      leaves(config), leaves(other)):
-    if value != other_value and (
-        not field.metadata['may_change'] or path.startswith('actor.')):
+  fixed = {path for path, _, _ in differences(config, other)}
+  for path, value, other_value in all_differences(config, other):
+    if path in fixed or path.startswith('actor.'):
       yield path, value, other_value
+
+
+def as_flags(config: Any, preset: Any) -> List[str]:
+  """The overrides that make a configuration of a preset's.
+
+  Returns:
+    Flags such as "--config.agent.n_step=5".
+  """
+  return [f'--config.{path}={value}'
+          for path, value, _ in all_differences(config, preset)]
 
 
 def to_mapping(config: Any) -> Dict[str, Any]:

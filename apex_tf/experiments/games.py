@@ -1,7 +1,7 @@
 """Scores of a suite of games, against random, human and the paper's play."""
 
 import statistics
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional
 
 from apex_tf import formatting as fmt
 from apex_tf.environments import protocol
@@ -10,6 +10,9 @@ from apex_tf.experiments import outcomes
 from apex_tf.experiments import tables
 
 Row = Dict[str, Any]
+
+_NORMALIZED = ('final_human_normalized', 'best_human_normalized',
+               'paper_best_human_normalized')
 
 
 def rows(outcome: outcomes.Outcome) -> List[Row]:
@@ -61,10 +64,9 @@ def _mean(arm: outcomes.ArmOutcome, name: str) -> Optional[float]:
   return interval and interval.mean
 
 
-def table(outcome: outcomes.Outcome) -> str:
-  """The same as Markdown, with medians and means over all games."""
-  found = rows(outcome)
-  text = tables.to_markdown(
+def table(outcome: outcomes.Outcome) -> tables.Table:
+  """The same as text."""
+  return tables.Table(
       ['game', 'seeds', 'final', 'best so far', 'random', 'human',
        "paper's best", 'final, % of human', 'best, % of human',
        "paper's, % of human", 'frames', 'minutes'],
@@ -74,27 +76,24 @@ def table(outcome: outcomes.Outcome) -> str:
             'paper_best_return')),
         *(_percent(row[name]) for name in _NORMALIZED),
         fmt.count(row['environment_frames']), f'{row["minutes"]:.0f}']
-       for row in found])
-  return text + _aggregates(found)
+       for row in rows(outcome)])
 
 
-_NORMALIZED = ('final_human_normalized', 'best_human_normalized',
-               'paper_best_human_normalized')
-
-
-def _aggregates(found: Sequence[Row]) -> str:
-  """Median and mean human-normalized scores, or "" where there are none."""
-  lines = []
+def aggregates(outcome: outcomes.Outcome) -> List[str]:
+  """Median and mean human-normalized scores over the games: a line for the
+  final policies, for the best and for the paper's; [] where there are none."""
+  found, lines = rows(outcome), []
   for title, name in zip(
       ('final policies', 'best during training',
        "the paper's, best during training, the same games"), _NORMALIZED):
     values = [row[name] for row in found if row[name] is not None]
     if values:
       lines.append(
-          f'- {title}: median {statistics.median(values):,.1f} %, mean '
+          f'Human-normalized, {title}: median '
+          f'{statistics.median(values):,.1f} %, mean '
           f'{statistics.fmean(values):,.1f} % of human over {len(values)} '
-          f'game{"s" * (len(values) > 1)}\n')
-  return f'\nHuman-normalized:\n\n{"".join(lines)}' if lines else ''
+          f'game{"s" * (len(values) > 1)}.')
+  return lines
 
 
 def _number(value: Optional[float]) -> str:

@@ -18,7 +18,8 @@ from apex_tf import formatting as fmt
 from apex_tf.environments import gymnasium_vector
 from apex_tf.environments import scores
 
-LADDER = 'ladder'
+GAMES = 'games'
+_LADDER = 'ladder'
 _FIFO = 'fifo'
 
 
@@ -180,7 +181,7 @@ def _rungs(config: config_lib.Config) -> List[str]:
 
 def _epsilon_arms(config: config_lib.Config,
                   values: Sequence[str]) -> List[Arm]:
-  arms = [Arm(LADDER, 'the ladder', {})]
+  arms = [Arm(_LADDER, 'the ladder', {})]
   for value in values:
     epsilon = _number(value, 0.0, 1.0)
     arms.append(Arm(f'epsilon_{value}', f'ε {epsilon:g} for all',
@@ -289,6 +290,6 @@ STUDIES = {study.name: study for study in (
           'section 3.2: by priority^-0.4 where DQN is first in, first out',
           f'{_FIFO}, or exponents', lambda config: [_FIFO, '-0.4', '-0.8'],
           _eviction_arms, agents=('dpg',)),
-    Study('games', 'game', 'table 2: 57 games', 'games in snake_case', _games,
+    Study(GAMES, 'game', 'table 2: 57 games', 'games in snake_case', _games,
           _game_arms, agents=('dqn',), holds_rate=False),
 )}

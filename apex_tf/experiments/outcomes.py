@@ -52,10 +52,14 @@ class ArmOutcome(NamedTuple):
   arm: grids.Arm
   cells: Sequence[CellOutcome]
 
+  def values(self, name: str) -> List[float]:
+    """Of a column of the cells' rows, those that are known."""
+    return [value for cell in self.cells
+            if (value := cell.row()[name]) is not None]
+
   def interval(self, name: str) -> Optional[statistics.Interval]:
-    """Of a column of the cells' rows; None where no cell has a number."""
-    values = [value for cell in self.cells
-              if (value := cell.row()[name]) is not None]
+    """Of such a column; None where no cell has a number."""
+    values = self.values(name)
     return statistics.interval(values) if values else None
 
   def curve(self, num_places: int = 40) -> Tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from typing import Dict, List, Union
 
 from apex_tf import files
 from apex_tf.experiments import games
+from apex_tf.experiments import grids
 from apex_tf.experiments import outcomes
 from apex_tf.experiments import pictures
 from apex_tf.experiments import study_directory
@@ -31,24 +32,27 @@ def write(directory: study_directory.StudyDirectory,
   outcome = outcomes.read(directory, plan)
   if not outcome.arms:
     return ['No cell is finished yet: there are no results.']
-  if plan.study.name == 'games':
+  notes = [line for line in (tables.missing_line(outcome),) if line]
+  if plan.study.name == grids.GAMES:
     table, rows = games.table(outcome), games.rows(outcome)
     picture = pictures.draw_games(outcome)
+    notes = games.aggregates(outcome) + notes
   else:
     table, rows = tables.study_table(outcome), tables.cell_rows(outcome)
     picture = pictures.draw(outcome)
-  page = (f'# {plan.study.title.capitalize()}\n\n'
-          f'{tables.describe(outcome)}\n\n    {command}\n\n{table}\n'
-          f'{tables.missing_line(outcome)}')
+  page = '\n'.join([
+      f'# {plan.study.title.capitalize()}', '', tables.describe(outcome), '',
+      f'    {command}', '', table.to_markdown(),
+      *(f'{note}\n' for note in notes)])
   contents: Dict[str, Union[str, bytes]] = {
       '.png': picture,
       '.md': page,
       '.csv': tables.to_csv(rows),
       '_curves.csv': tables.to_csv(tables.curve_rows(outcome)),
   }
-  lines = [table, tables.missing_line(outcome)]
+  lines = [table.to_markdown(), *notes]
   for suffix, content in contents.items():
     path = directory.result_file(plan, suffix)
     files.replace_file(path, content, _MODE)
     lines.append(f'Written: {path}')
-  return [line for line in lines if line]
+  return lines

@@ -26,21 +26,12 @@ class CellError(Exception):
   """A cell whose command failed."""
 
 
-def flags(config: config_lib.Config,
-          preset: config_lib.Config) -> List[str]:
-  """The overrides that make a configuration of a preset's."""
-  return [
-      f'--config.{path}={_as_flag(value)}'
-      for (path, value, _), (_, before, _) in zip(
-          settings.leaves(config), settings.leaves(preset))
-      if value != before]
-
-
 def command(cell: study_directory.Cell, preset_path: str,
             preset: config_lib.Config) -> List[str]:
   """The command line that runs a cell, or goes on with it."""
   return [sys.executable, '-m', 'launch.train', f'--config={preset_path}',
-          *flags(cell.config, preset), f'--workdir={cell.directory.path}']
+          *settings.as_flags(cell.config, preset),
+          f'--workdir={cell.directory.path}']
 
 
 class Runner:
@@ -141,10 +132,3 @@ def _end_with(parent: int) -> Callable[[], None]:
     supervisor.die_with_parent(parent, signal.SIGTERM)
 
   return prepare
-
-
-def _as_flag(value: Any) -> str:
-  """A value as `ml_collections` reads it."""
-  if isinstance(value, tuple):
-    return repr(value)
-  return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from apex_tf import formatting as fmt
 from apex_tf.environments import protocol
@@ -30,12 +30,6 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
   writer.writeheader()
   writer.writerows(rows)
   return text.getvalue()
-
-
-def to_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-  """A table."""
-  lines = [header, ['---'] * len(header), *rows]
-  return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
 def cell_rows(outcome: outcomes.Outcome) -> List[Dict[str, Any]]:
@@ -73,7 +67,17 @@ def describe(outcome: outcomes.Outcome) -> str:
       f'{config.run.seed} on', ends, rules) if part) + '.'
 
 
-def study_table(outcome: outcomes.Outcome) -> str:
+class Table(NamedTuple):
+  """A table of text."""
+  header: Sequence[str]
+  rows: Sequence[Sequence[str]]
+
+  def to_markdown(self) -> str:
+    lines = [self.header, ['---'] * len(self.header), *self.rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def study_table(outcome: outcomes.Outcome) -> Table:
   """A row for each arm: means over its seeds, with intervals of 95 %."""
   rows = []
   for arm in outcome.arms:
@@ -83,7 +87,7 @@ def study_table(outcome: outcomes.Outcome) -> str:
         [arm.arm.label, str(len(arm.cells))] +
         [_written(arm.interval(name), write) for _, name, write in _COLUMNS] +
         [f'{minutes.mean:.1f}'])
-  return to_markdown(
+  return Table(
       [outcome.plan.study.title, 'seeds',
        *(title for title, _, _ in _COLUMNS), 'minutes a cell'], rows)
 
@@ -93,7 +97,7 @@ def missing_line(outcome: outcomes.Outcome) -> str:
   if not outcome.missing:
     return ''
   names = '; '.join(cell.name for cell in outcome.missing)
-  return f'Not finished: {names}.\n'
+  return f'Not finished: {names}.'
 
 
 def _written(interval: Optional[statistics.Interval],

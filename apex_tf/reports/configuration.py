@@ -1,7 +1,7 @@
 """The part of a page about how a run was made."""
 
 import shlex
-from typing import Any, List, Mapping, Tuple
+from typing import Any, Mapping, Sequence
 
 from apex_tf import config as config_lib
 from apex_tf import settings
@@ -12,20 +12,24 @@ _OF_THE_MACHINE = 'actor.num_actors'
 
 
 def describe(config: config_lib.Config, versions: Mapping[str, str],
-             presets: Mapping[str, config_lib.Config]) -> section.Configuration:
-  """What makes a run what it is.
+             presets: Mapping[str, config_lib.Config],
+             program: str = 'launch.train',
+             flags: Sequence[str] = ()) -> section.Configuration:
+  """What makes a run, or a study, what it is.
 
   Args:
     config: of the run.
     versions: that it ran with.
     presets: by the path that `--config` takes.
+    program: that runs it.
+    flags: that it needs, besides those of the configuration.
   """
   return section.Configuration(
-      command=command(config, presets),
+      command=command(config, presets, program, flags),
       differences=section.Table(
           'What differs from the defaults', ('field', 'value', 'default'),
           [(path, _text(value), _text(default))
-           for path, value, default in _differences(
+           for path, value, default in settings.all_differences(
                config, config_lib.Config())]),
       everything=section.Table(
           'All fields', ('field', 'value', 'meaning'),
@@ -35,7 +39,8 @@ def describe(config: config_lib.Config, versions: Mapping[str, str],
 
 
 def command(config: config_lib.Config,
-            presets: Mapping[str, config_lib.Config]) -> str:
+            presets: Mapping[str, config_lib.Config],
+            program: str = 'launch.train', flags: Sequence[str] = ()) -> str:
   """A command line that makes exactly this configuration.
 
   A run directory does not tell from which preset it was made; this is from the
@@ -44,30 +49,23 @@ def command(config: config_lib.Config,
   Args:
     config: of the run.
     presets: by the path that `--config` takes.
+    program: see `describe`.
+    flags: likewise.
 
   Returns:
     The command; "" where there is no preset.
   """
   if not presets:
     return ''
-  best = min(sorted(presets),
-             key=lambda path: len(_differences(config, presets[path])))
-  changed = {path: value for path, value, _ in _differences(
-      config, presets[best])}
-  changed[_OF_THE_MACHINE] = config.actor.num_actors
-  flags = [f'--config={best}']
-  flags += [f'--config.{path}={value}' for path, value in changed.items()]
+  best = min(sorted(presets), key=lambda path: len(
+      list(settings.all_differences(config, presets[path]))))
+  overrides = settings.as_flags(config, presets[best])
+  machine = f'--config.{_OF_THE_MACHINE}={config.actor.num_actors}'
+  if machine not in overrides:
+    overrides.append(machine)
   return ' \\\n    '.join(
-      ['python -m launch.train', *map(shlex.quote, flags), '--workdir=DIR'])
-
-
-def _differences(config: config_lib.Config, other: config_lib.Config
-                ) -> List[Tuple[str, Any, Any]]:
-  """(dotted path, value, other value) of each field that differs."""
-  return [(path, value, other_value)
-          for (path, value, _), (_, other_value, _) in zip(
-              settings.leaves(config), settings.leaves(other))
-          if value != other_value]
+      [f'python -m {program}', *map(shlex.quote, (
+          f'--config={best}', *overrides, *flags)), '--workdir=DIR'])
 
 
 def _text(value: Any) -> str:

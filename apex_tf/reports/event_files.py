@@ -101,8 +101,8 @@ def _events(path: str) -> Iterator[Any]:
   Raises:
     ValueError: names the file.
   """
-  import tensorflow as tf  # pylint: disable=import-outside-toplevel
   from google.protobuf import message  # pylint: disable=import-outside-toplevel
+  import tensorflow as tf  # pylint: disable=import-outside-toplevel
   with _quiet(tf.get_logger()):
     try:
       yield from tf.compat.v1.train.summary_iterator(path)

@@ -128,7 +128,8 @@ def test_scores_of_games_by_hand(directory):
   with open(directory.result_file(plan, '.md'), encoding='utf-8') as file:
     page = file.read()
   # Of 100 and 50.
-  assert 'final policies: median 75.0 %, mean 75.0 % of human over 2' in page
+  assert ('Human-normalized, final policies: median 75.0 %, mean 75.0 % of '
+          'human over 2 games.') in page
   # Of 117.85 and (800.9 - 1.7) / (30.5 - 1.7) = 2775.
   assert 'the same games: median 1,446.4 %' in page
   assert 'Not finished: Qbert, seed 0; Qbert, seed 1' in page

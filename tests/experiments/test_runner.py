@@ -10,7 +10,6 @@ import pytest
 from apex_tf.experiments import grids
 from apex_tf.experiments import runner
 from apex_tf.experiments import study_directory
-from configs import atari57
 from configs import minatar
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
@@ -20,6 +19,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 def test_flags_give_the_configuration(study, config, tmp_path):
   config.dqn.hidden_sizes = (16, 8)
   config.dqn.network = 'mlp'
+  config.environment.full_action_set = False
   plan = study_directory.Plan(
       grids.STUDIES[study], config,
       tuple(grids.STUDIES[study].defaults(config)), 2)
@@ -34,13 +34,3 @@ def test_flags_give_the_configuration(study, config, tmp_path):
         'config', None, flag_values=values, sys_argv=argv)
     values(argv)
     assert values.config == cell.config
-
-
-def test_booleans_and_infinity():
-  preset, changed = atari57.get_config(), atari57.get_config()
-  changed.environment.full_action_set = False
-  preset.run.max_minutes = 3.0
-  assert runner.flags(changed, preset) == [
-      '--config.environment.full_action_set=false',
-      '--config.run.max_minutes=inf']
-  assert not runner.flags(preset, preset)
