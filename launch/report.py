@@ -1,7 +1,8 @@
-r"""Makes a page of runs, to read and to send to someone.
+r"""Makes a page of runs and studies, to read and to send to someone.
 
   python -m launch.report runs/pong
   python -m launch.report runs/pong runs/breakout --output=report
+  python -m launch.report runs/actors
 
 Writes report.html, which needs no network and no other file, its pictures as
 report.png, the final table as report.csv, and each evaluation as curves.csv. Of
@@ -25,7 +26,7 @@ from launch import command_line
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
     'output', None, 'Directory to write, which may be new. By default "report" '
-    'in the run directory, where there is one.')
+    'in the directory, where there is one.')
 
 _DEFAULT_OUTPUT = 'report'
 
@@ -61,8 +62,9 @@ def main(argv: Sequence[str]) -> None:
   # What draws takes its time, and a refusal does without.
   from apex_tf.reports import report  # pylint: disable=import-outside-toplevel
   if not paths:
-    command_line.refuse('no run is given, but there must be at least one run '
-                        'directory (python -m launch.report DIR)')
+    command_line.refuse('no run is given, but there must be at least one '
+                        'directory of a run or a study '
+                        '(python -m launch.report DIR)')
   messages: List[str] = []
   try:
     output = choose_output(paths)

@@ -7,7 +7,7 @@ stacked. Before an episode's first frame the stack holds zeros.
 
 import difflib
 import os
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from acme import specs
 import ale_py
@@ -114,7 +114,7 @@ class AtariEnvironment(batching.VectorEnvironment):
         raise ValueError(f'{name} is {value}, but must be at least 1')
     self._max_episode_steps = max_episode_steps
     self._zero_discount_on_life_loss = zero_discount_on_life_loss
-    game_options = dict(
+    game_options: Dict[str, Any] = dict(
         game=game,
         max_num_frames_per_episode=_NO_LIMIT,
         repeat_action_probability=repeat_action_probability,

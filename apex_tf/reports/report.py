@@ -1,9 +1,9 @@
-"""A report over runs: one page, one sheet of pictures, two tables.
+"""A report over runs and studies: one page, one sheet of pictures, two tables.
 
     report.html   the page
     report.png    all its pictures on one sheet
-    report.csv    the final table, a row a run
-    curves.csv    each evaluation of each run
+    report.csv    the final table, a row a run; the cells of studies too
+    curves.csv    each evaluation of each of them
 """
 
 import csv
@@ -22,6 +22,7 @@ from apex_tf.reports import rendering
 from apex_tf.reports import run_section
 from apex_tf.reports import runs as runs_lib
 from apex_tf.reports import section
+from apex_tf.reports import study_section
 
 # Of the files, as of any that a user makes: less what the umask takes.
 _MODE = 0o666
@@ -33,9 +34,11 @@ class Part(NamedTuple):
   Attributes:
     runs: rows of the final table and curves.
     sections: of the page.
+    is_study: whether the runs are cells, which the study's section compares.
   """
   runs: Sequence[runs_lib.Run]
   sections: Sequence[section.Section]
+  is_study: bool = False
 
 
 class UnreadableError(Exception):
@@ -55,7 +58,7 @@ def read(paths: Sequence[str],
   """Reads everything.
 
   Args:
-    paths: of runs; at least one.
+    paths: of runs and studies; at least one.
     presets: see `configuration.describe`.
 
   Raises:
@@ -81,7 +84,7 @@ def read_part(path: str, name: str,
   """Reads a path, whatever it is of. A new kind is decided on here.
 
   Args:
-    path: of a run directory.
+    path: of a run directory, or of a study's.
     name: to give what is there.
     presets: see `configuration.describe`.
 
@@ -89,22 +92,26 @@ def read_part(path: str, name: str,
     ValueError: says why no report can be made of it.
   """
   if not os.path.isdir(_resolve(path)):
-    raise ValueError(f'{path!r} is not a directory that exists, but must be a '
-                     'run directory')
+    raise ValueError(f'{path!r} is not a directory that exists, but must be '
+                     'that of a run or a study')
   if runs_lib.is_run(path):
     run = runs_lib.read(path, name)
     return Part([run], [run_section.make(run, presets)])
-  raise ValueError(f'{path!r} is not a run directory: it has no config.json')
+  if study_section.is_study(path):
+    study = study_section.read(path, name, presets)
+    return Part(study.runs, [study.section], is_study=True)
+  raise ValueError(f'{path!r} is not the directory of a run or a study: it has '
+                   'neither config.json nor study.json')
 
 
 def make(parts: Sequence[Part]) -> Dict[str, bytes]:
   """The content of each file, by its name."""
   runs = [run for part in parts for run in part.runs]
   sections = [each for part in parts for each in part.sections]
-  if len(parts) > 1:
-    sections.insert(0, _overview(runs))
-  title = (f'{len(runs)} runs of Ape-X' if len(parts) > 1
-           else sections[0].title)
+  single = [run for part in parts for run in part.runs if not part.is_study]
+  if len(single) > 1:
+    sections.insert(0, _overview(single))
+  title = _title(parts) if len(parts) > 1 else sections[0].title
   now = datetime.datetime.now(datetime.timezone.utc)
   made = f'Made {now:%Y-%m-%d %H:%M} UTC by apex_tf {apex_tf.__version__}.'
   renderer = rendering.Renderer()
@@ -148,6 +155,16 @@ def check_output(output: str) -> None:
   if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
     raise ValueError(f'output is {output!r}, but must be a directory that may '
                      f'be written, and {nearest} may not')
+
+
+def _title(parts: Sequence[Part]) -> str:
+  """Of several: "2 runs and 1 study of Ape-X"."""
+  studies = sum(part.is_study for part in parts)
+  runs = len(parts) - studies
+  counted = [f'{runs} run{"s" * (runs > 1)}'] if runs else []
+  if studies:
+    counted.append(f'{studies} stud{"ies" if studies > 1 else "y"}')
+  return f'{" and ".join(counted)} of Ape-X'
 
 
 def _overview(runs: Sequence[runs_lib.Run]) -> section.Section:
