@@ -65,7 +65,9 @@ def read_role(directory: str) -> RoleEvents:
   paths = [os.path.join(directory, name)
            for name in sorted(os.listdir(directory)) if 'tfevents' in name]
   found = [file for file in map(_read_file, paths) if file is not None]
-  found.sort(key=lambda file: file.begin)
+  # The time of a file's first record, of no point, is in whole seconds.
+  found.sort(key=lambda file: (
+      file.points[0][2] if file.points else file.begin))
   columns: Dict[str, List[Tuple[int, float, float]]] = {}
   for file in found:
     for name, step, time, value in file.points:
@@ -101,8 +103,8 @@ def _events(path: str) -> Iterator[Any]:
   Raises:
     ValueError: names the file.
   """
-  import tensorflow as tf  # pylint: disable=import-outside-toplevel
   from google.protobuf import message  # pylint: disable=import-outside-toplevel
+  import tensorflow as tf  # pylint: disable=import-outside-toplevel
   with _quiet(tf.get_logger()):
     try:
       yield from tf.compat.v1.train.summary_iterator(path)
