@@ -64,6 +64,7 @@ setuptools.setup(
     python_requires='>=3.10,<3.11',
     packages=setuptools.find_namespace_packages(
         include=['apex_tf', 'apex_tf.*', 'configs', 'launch']),
+    package_data={'apex_tf.reports': ['page.html']},
     install_requires=_REQUIREMENTS,
     extras_require=_EXTRAS,
 )

@@ -18,9 +18,19 @@ COLORS = ('#1f5fa8', '#c0561f', '#2a8c6c', '#8a4fa3', '#b8860b', '#5a6b7b',
 _GRID = '#e6e6e6'
 
 
-def make_figure(width: float, height: float, dpi: int) -> Figure:
-  """An empty figure of so many inches, without a window."""
-  figure = Figure(figsize=(width, height), dpi=dpi, layout='constrained')
+def make_figure(width: float, height: float, dpi: int,
+                is_fitted: bool = True) -> Figure:
+  """An empty figure, without a window.
+
+  Args:
+    width: in inches.
+    height: in inches.
+    dpi: pixels of an inch.
+    is_fitted: whether all labels will have the room that they need, which
+      takes as long as drawing them.
+  """
+  figure = Figure(figsize=(width, height), dpi=dpi,
+                  layout='constrained' if is_fitted else None)
   FigureCanvasAgg(figure)
   return figure
 

@@ -68,7 +68,9 @@ def draw_by_agent_steps(axes: Axes, status: status_lib.RunStatus,
   if evaluations:
     legend = axes.legend(loc='best', fontsize=8, framealpha=0.8,
                          edgecolor='none')
-    legend.legend_handles[0].set(alpha=0.6, sizes=[10])  # Of the dots.
+    dots = legend.legend_handles[0]
+    if dots is not None:
+      dots.set(alpha=0.6, sizes=[10])
 
 
 def draw_by_minutes(axes: Axes, status: status_lib.RunStatus,

@@ -6,6 +6,7 @@
     learning_curve.png   evaluator return against agent steps and minutes
     policy.npz           the last policy published, each minute and at the end
     evaluation.json      what `launch.evaluate` last measured of that policy
+    report/              what `launch.report` makes of it
     checkpoints/learner/ the last three of the learner, by learner step
     checkpoints/replay/  the last one of replay, if it is to have any; of
                          several shards, replay_0/ and so on

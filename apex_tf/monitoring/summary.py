@@ -3,7 +3,7 @@
 import importlib.metadata
 import math
 import platform
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import apex_tf
 from apex_tf import config as config_lib
@@ -75,7 +75,7 @@ def summarize(status: status_lib.RunStatus, config: config_lib.Config,
   return {key: _strict(value) for key, value in summary.items()}
 
 
-def final_line(summary: Dict[str, Any]) -> str:
+def final_line(summary: Mapping[str, Any]) -> str:
   """The result as a sentence, without a full stop.
 
   Args:
@@ -98,7 +98,7 @@ def versions() -> Dict[str, str]:
   return found
 
 
-def _result(summary: Dict[str, Any]) -> str:
+def _result(summary: Mapping[str, Any]) -> str:
   mean, std = summary['final_return_mean'], summary['final_return_std']
   if mean is None or std is None:
     return 'no evaluation'
@@ -112,7 +112,7 @@ def _result(summary: Dict[str, Any]) -> str:
           f'{"" if complete else "; the final evaluation was not finished"})')
 
 
-def _ending(summary: Dict[str, Any]) -> str:
+def _ending(summary: Mapping[str, Any]) -> str:
   reason = summary['stop_reason']
   after = f'after {fmt.duration(summary["wall_seconds"] or 0.0)}'
   if reason in (status_lib.INTERRUPTED, status_lib.FAILED):

@@ -65,7 +65,9 @@ def read_role(directory: str) -> RoleEvents:
   paths = [os.path.join(directory, name)
            for name in sorted(os.listdir(directory)) if 'tfevents' in name]
   found = [file for file in map(_read_file, paths) if file is not None]
-  found.sort(key=lambda file: file.begin)
+  # The time of a file's first record, of no point, is in whole seconds.
+  found.sort(key=lambda file: (
+      file.points[0][2] if file.points else file.begin))
   columns: Dict[str, List[Tuple[int, float, float]]] = {}
   for file in found:
     for name, step, time, value in file.points:

@@ -153,15 +153,16 @@ def _draw_lines(axes: Axes, run: runs_lib.Run, panel: Panel) -> int:
     for role in roles:
       _draw_role(axes, run, line, role, _color(drawn))
       drawn += 1
-  if panel.is_logarithmic and axes.dataLim.y0 > 0:
+  low, high = axes.dataLim.intervaly
+  if panel.is_logarithmic and 0 < low <= high:
     axes.set_yscale('log')
-    if axes.dataLim.y1 < 100 * axes.dataLim.y0:  # One label says little.
+    if high < 100 * low:  # One label says little.
       axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
       axes.yaxis.set_major_formatter(drawing.make_formatter())
       axes.yaxis.set_minor_formatter(NullFormatter())
     return drawn
   axes.yaxis.set_major_formatter(drawing.make_formatter())
-  if axes.dataLim.y0 >= 0:
+  if 0 <= low <= high:
     axes.set_ylim(bottom=0)
   return drawn
 

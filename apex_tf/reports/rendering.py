@@ -11,6 +11,7 @@ from apex_tf.reports import section
 
 # Inches, and pixels of an inch: a page may be enlarged, and printed.
 _WIDTH, _HEIGHT = 5.0, 3.4
+_EDGES = {'left': 0.16, 'right': 0.97, 'bottom': 0.15, 'top': 0.91}
 _DPI = 160
 # Of the sheet, which has many.
 _SHEET_DPI = 100
@@ -51,7 +52,9 @@ class Renderer:
 
 
 def _draw(picture: section.Picture) -> bytes:
-  figure = drawing.make_figure(_WIDTH, _HEIGHT, _DPI)
+  figure = drawing.make_figure(_WIDTH, _HEIGHT, _DPI, is_fitted=False)
+  # The same for all, so that their axes are in line.
+  figure.subplots_adjust(**_EDGES)
   axes = figure.subplots()
   axes.set_title(picture.title, fontsize=11, fontweight='bold',
                  color=drawing.INK, loc='left')
@@ -70,7 +73,7 @@ def _small(png: bytes) -> np.ndarray:
 def _heading(text: str, size: int) -> np.ndarray:
   """A strip as wide as the sheet."""
   figure = drawing.make_figure(
-      _COLUMNS * _WIDTH, _HEADING_HEIGHT, _SHEET_DPI)
+      _COLUMNS * _WIDTH, _HEADING_HEIGHT, _SHEET_DPI, is_fitted=False)
   # A name may have dollars, which are not mathematics.
   figure.text(0.01, 0.4, text, fontsize=size, fontweight='bold',
               color=drawing.INK, va='center', parse_math=False)
