@@ -77,6 +77,10 @@ def _paragraphs(run: runs_lib.Run) -> List[str]:
   restarts = fmt.restarts(run.summary['restarts'])
   if restarts:
     found.append(f'Of the processes, {restarts[0]}.')
+  if run.restart_minutes().size:
+    found.append("Where a picture has a dotted line, the learner's points go "
+                 'on in another file, as after a restart; the time between is '
+                 'left out.')
   missing = [kind for kind in metric_table.STEP_UNITS if not run.roles(kind)]
   if missing:
     found.append('There are no event files of these roles, so the pictures of '

@@ -55,7 +55,9 @@ def folder(tmp_path_factory):
   """Three runs, of which one goes on."""
   root = tmp_path_factory.mktemp('folder')
   made_runs.write_run(root / 'one' / 'run', _config(), _status())
-  made_runs.write_run(root / 'two' / 'run', _config(seed=1), _status())
+  resumed = made_runs.write_run(
+      root / 'two' / 'run', _config(seed=1), _status())
+  made_runs.write_points(resumed, 'learner', [{'step': 400, 'loss': 0.5}])
   made_runs.write_run(root / 'atari', made_runs.atari_config(),
                       _status(stop_reason='', phase='learning'),
                       has_ended=False)
@@ -98,7 +100,8 @@ def test_a_page_has_the_runs_in_order(page):
   assert page.tags.count('section') == 4
   # Names are long enough to tell them apart, and no longer.
   assert text.count('one/run') == text.count('two/run') > 1
-  assert 'The run is going on' in text
+  assert text.count('The run is going on') == 1
+  assert text.count('as after a restart') == 1
   assert page.tags.count('details') == 3
   # Curves of both runs of one task are in front.
   alternatives = page.values('alt')
