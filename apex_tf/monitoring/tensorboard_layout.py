@@ -52,7 +52,7 @@ CATEGORIES: Tuple[Category, ...] = (
         Chart('Loss', ('learner/loss',)),
         Chart('Global norm of the gradients',
               ('learner/gradient_norm', 'learner/policy_gradient_norm')),
-        Chart('Share of actions at their bounds, of dq/da beyond the clip',
+        Chart('Shares: actions at their bounds, dq/da clipped',
               ('learner/action_saturation', 'learner/action_gradient_clipped')),
     )),
     Category('3. Who waits for whom?', (
@@ -68,12 +68,12 @@ CATEGORIES: Tuple[Category, ...] = (
               ('learner/reporting_actors', 'learner/stalls')),
     )),
     Category('4. How old are data and priorities?', (
-        Chart('|TD| at insert and at update: median, 90th percentile', (
+        Chart('|TD| at insert and at update: p50, p90', (
             'actor/insert_priority_p50', 'actor/insert_priority_p90',
             'learner/td_error_p50', 'learner/td_error_p90')),
         Chart('Learner steps until a priority is written',
               ('learner/priority_lag_steps',)),
-        Chart('Age of samples, learner steps: median, 90th percentile',
+        Chart('Age of samples, learner steps: p50, p90',
               ('learner/sample_age_p50', 'learner/sample_age_p90')),
         Chart('Age of the oldest acting policy, learner steps',
               ('learner/policy_age_steps',)),
@@ -88,7 +88,7 @@ CATEGORIES: Tuple[Category, ...] = (
         Chart('Agent steps per second: each actor, all of them',
               ('actor/agent_steps_per_second',
                'learner/agent_steps_per_second')),
-        Chart('Transitions per second: inserted, sampled, learned from',
+        Chart('Transitions/s: inserted, sampled, learned from',
               ('replay/inserts_per_second', 'replay/samples_per_second',
                'learner/samples_per_second')),
         Chart('Seconds that an evaluation takes',

@@ -94,21 +94,24 @@ def test_scalars(address):
 
 
 def test_each_chart_of_the_layout_draws_something(address):
-  layout = json.loads(_fetch(address, '/data/plugin/custom_scalars/layout'))
-  charts = {chart['title']: chart['multiline']['tag']
-            for category in layout['category'] for chart in category['chart']}
+  layout = _wait_for(
+      lambda: json.loads(_fetch(address, '/data/plugin/custom_scalars/layout')),
+      lambda layout: 'category' in layout)
+  charts = [chart['multiline']['tag'] for category in layout['category']
+            for chart in category['chart']]
   assert len(charts) > 20
-  # As the page asks for them: each run for each chart.
-  expressions = '|'.join(f'({tag})' for tags in charts.values() for tag in tags)
+  # The page asks for each chart alone, and for each run, as this does.
+  expressions = '|'.join(f'({tag})' for tags in charts for tag in tags)
 
   def fetch():
     found = {}
     for run in json.loads(_fetch(address, '/data/runs')):
       query = urllib.parse.urlencode({'run': run, 'tag': expressions})
       found.update(json.loads(_fetch(
-          address, f'/data/plugin/custom_scalars/scalars?{query}'))['payload'])
+          address, f'/data/plugin/custom_scalars/scalars?{query}'))[
+              'tag_to_events'])
     return found
 
-  wanted = {tag.rstrip('$') for tags in charts.values() for tag in tags}
+  wanted = {tag.rstrip('$') for tags in charts for tag in tags}
   points = _wait_for(fetch, lambda points: set(points) == wanted)
   assert all(points.values())

@@ -1,6 +1,7 @@
 """The layout of TensorBoard's custom scalars, as TensorBoard reads it."""
 
 import itertools
+import pathlib
 import re
 
 import pytest
@@ -78,11 +79,11 @@ def test_what_only_dpg_has_is_in_its_layout_alone():
                   ['learner/mean_q$', 'learner/policy_q$'],
               'Global norm of the gradients':
                   ['learner/gradient_norm$', 'learner/policy_gradient_norm$'],
-              'Share of actions at their bounds, of dq/da beyond the clip':
+              'Shares: actions at their bounds, dq/da clipped':
                   ['learner/action_saturation$',
                    'learner/action_gradient_clipped$']}
   assert set(dpg) - set(dqn) == {
-      'Share of actions at their bounds, of dq/da beyond the clip'}
+      'Shares: actions at their bounds, dq/da clipped'}
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,18 @@ def test_each_start_of_a_learner_writes_it(tmp_path):
     metrics.MetricsLogger(str(tmp_path), 'learner',
                           tensorboard_layout.make_summary(agent)).close()
   assert _read_layouts(tmp_path) == layouts
+
+
+def test_each_chart_is_on_the_page_that_explains_it():
+  page = pathlib.Path(__file__).parents[2] / 'docs' / 'monitoring.md'
+  rows, heading = [], ''
+  for line in page.read_text().splitlines():
+    if line.startswith('#'):
+      heading = line.lstrip('# ')
+    elif line.startswith('| ') and not line.startswith('| chart |'):
+      # Some say more of the chart, in parentheses.
+      title = line.replace('\\|', '\0').split(' | ')[0].split(' (')[0]
+      rows.append((heading, title.lstrip('| ').replace('\0', '|')))
+  assert rows == [(category.title, chart.title)
+                  for category in tensorboard_layout.CATEGORIES
+                  for chart in category.charts]
