@@ -35,12 +35,14 @@ class MetricsLogger(base.Logger):
   past it, later points go to a new file.
   """
 
-  def __init__(self, directory: str, role: str):
+  def __init__(self, directory: str, role: str, layout: bytes = b''):
     """Creates the event file, if it can be.
 
     Args:
       directory: of this role's event files alone.
       role: such as "learner" or "actor_3".
+      layout: a serialized summary that every file is to begin with; see
+        `tensorboard_layout`.
 
     Raises:
       ValueError: no metric is of that kind of role.
@@ -55,6 +57,7 @@ class MetricsLogger(base.Logger):
     self._tf = tf
     self._lock = threading.Lock()
     self._directory = directory
+    self._layout = layout
     self._writer: Any = None  # None where the next point needs a new file.
     self._closed = False
     files.attempt(directory, self._open)
@@ -103,6 +106,10 @@ class MetricsLogger(base.Logger):
     files.check_room(self._directory)
     with self._os_errors():
       self._writer = self._tf.summary.create_file_writer(self._directory)
+      if self._layout:
+        with self._writer.as_default():
+          self._tf.summary.experimental.write_raw_pb(self._layout, step=0)
+        self._writer.flush()
 
   def _write(self, points: Mapping[str, float], step: int) -> None:
     """Writes points; raises OSError where they are lost."""

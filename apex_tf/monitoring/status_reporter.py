@@ -14,6 +14,7 @@ from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import stalls as stalls_lib
 from apex_tf.monitoring import status as status_lib
+from apex_tf.monitoring import tensorboard_layout
 from apex_tf.replay import monitor as monitor_lib
 
 _REPLAY_TIMEOUT_SECONDS = 1
@@ -59,7 +60,10 @@ class StatusReporter:
     self._wait_rate = metrics_lib.RateWindow()
     self._logger = metrics_lib.MetricsLogger(
         directory.tensorboard_directory(metric_table.LEARNER),
-        metric_table.LEARNER)
+        metric_table.LEARNER,
+        # Every way to run has a learner, and in a cluster its event files may
+        # be the only ones that TensorBoard sees.
+        tensorboard_layout.make_summary(config.agent.name))
     self._logged_at = 0.0
     self._lock = threading.Lock()
     self._closed = False

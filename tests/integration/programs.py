@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 import psutil
 from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.plugins.custom_scalar import metadata
 from tensorboard.util import tensor_util
 
 from apex_tf.monitoring import metric_table
@@ -152,7 +153,7 @@ def read_points(workdir: pathlib.Path,
       size_guidance={event_accumulator.TENSORS: 0})
   events.Reload()
   result = {}
-  for tag in events.Tags()['tensors']:
+  for tag in set(events.Tags()['tensors']) - {metadata.CONFIG_SUMMARY_TAG}:
     kind, _, name = tag.partition('/')
     assert kind == metric_table.role_kind(role)
     result[name] = [

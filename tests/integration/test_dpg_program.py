@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from apex_tf.monitoring import metric_table
+from apex_tf.monitoring import tensorboard_layout
 from tests.integration import programs
 
 _ROLES = ('replay', 'learner', 'actor_0', 'evaluator')
@@ -44,6 +46,17 @@ def test_every_metric_is_in_tensorboard(pendulum_run, role):
   assert set(points) == programs.metrics_of(role, 'dpg')
   for name, series in points.items():
     assert all(value == value for _, value in series), name  # None is NaN.
+
+
+def test_each_chart_of_the_layout_has_points(pendulum_run):
+  written = {f'{metric_table.role_kind(role)}/{name}' for role in _ROLES
+             for name in programs.read_points(pendulum_run.workdir, role)}
+  charts = [chart for category in tensorboard_layout.make('dpg').category
+            for chart in category.chart]
+  assert len(charts) == sum(
+      len(category.charts) for category in tensorboard_layout.CATEGORIES)
+  for chart in charts:
+    assert {tag.rstrip('$') for tag in chart.multiline.tag} <= written
 
 
 def test_metrics_of_the_agent(pendulum_run):

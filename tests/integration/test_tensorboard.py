@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -90,3 +91,27 @@ def test_scalars(address):
       # Wall time, step, value: the last is of the last published version.
       lambda points: points and points[-1][1] == programs.FINISHED_STEPS)
   assert 8 <= points[-1][2] <= 500
+
+
+def test_each_chart_of_the_layout_draws_something(address):
+  layout = _wait_for(
+      lambda: json.loads(_fetch(address, '/data/plugin/custom_scalars/layout')),
+      lambda layout: 'category' in layout)
+  charts = [chart['multiline']['tag'] for category in layout['category']
+            for chart in category['chart']]
+  assert len(charts) > 20
+  # The page asks for each chart alone, and for each run, as this does.
+  expressions = '|'.join(f'({tag})' for tags in charts for tag in tags)
+
+  def fetch():
+    found = {}
+    for run in json.loads(_fetch(address, '/data/runs')):
+      query = urllib.parse.urlencode({'run': run, 'tag': expressions})
+      found.update(json.loads(_fetch(
+          address, f'/data/plugin/custom_scalars/scalars?{query}'))[
+              'tag_to_events'])
+    return found
+
+  wanted = {tag.rstrip('$') for tags in charts for tag in tags}
+  points = _wait_for(fetch, lambda points: set(points) == wanted)
+  assert all(points.values())
