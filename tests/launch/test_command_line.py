@@ -323,7 +323,7 @@ def test_refused_from_the_root_with_the_presets_named(tmp_path):
   _assert_refused(
       _run([f'--workdir={tmp_path}/run'], _ROOT),
       'config is not given, but must be the path of a preset '
-      '(--config=FILE): one of configs/atari.py, configs/atari_small.py')
+      '(--config=FILE): one of configs/atari.py, configs/atari57.py')
   assert not _files_below(tmp_path)
 
 
