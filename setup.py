@@ -10,6 +10,7 @@ import setuptools
 _REQUIREMENTS = [
     # TensorFlow, and what is built against its C++ symbols.
     'tensorflow==2.8.4',
+    'tensorboard==2.8.0',
     'dm-reverb==0.7.3',
     'dm-launchpad==0.5.0',
     'dm-acme==0.4.0',
@@ -29,6 +30,7 @@ _REQUIREMENTS = [
     'jinja2==3.1.6',
     'matplotlib==3.10.9',
     'ml-collections==1.1.0',
+    'pillow==12.3.0',
     'psutil==7.2.2',
     'rich==15.0.0',
     'scipy==1.15.3',

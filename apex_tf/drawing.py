@@ -15,7 +15,26 @@ FAINT = '#777777'
 # One after the other, for what has no colour of its own.
 COLORS = ('#1f5fa8', '#c0561f', '#2a8c6c', '#8a4fa3', '#b8860b', '#5a6b7b',
           '#c23b6b', '#4aa3c7', '#7a8b2f', '#7b4b2a')
+# Of those that have a colour in common.
+_LINE_STYLES = ('-', '--', ':', '-.')
 _GRID = '#e6e6e6'
+
+
+def color(index: int) -> str:
+  """Of the line of that number."""
+  return COLORS[index % len(COLORS)]
+
+
+def line_style(index: int) -> str:
+  """Of the same line: another where the colours begin again."""
+  return _LINE_STYLES[index // len(COLORS) % len(_LINE_STYLES)]
+
+
+def label(text: str) -> str:
+  """A label that matplotlib takes as it is: it would read dollars as
+  mathematics, and leave out of a legend what begins with an underscore."""
+  escaped = text.replace('$', r'\$')
+  return f' {escaped}' if escaped.startswith('_') else escaped
 
 
 def make_figure(width: float, height: float, dpi: int,

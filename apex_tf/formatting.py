@@ -18,7 +18,12 @@ def task_name(config: config_lib.Config) -> str:
     return environment.id
   suite = {'atari': 'Atari', 'minatar': 'MinAtar'}.get(
       environment.suite, environment.suite)
-  return f'{suite} {environment.game.replace("_", " ").title()}'
+  return f'{suite} {game_name(environment.game)}'
+
+
+def game_name(game: str) -> str:
+  """Of "space_invaders": "Space Invaders"."""
+  return game.replace('_', ' ').title()
 
 
 def agent_name(config: config_lib.Config) -> str:

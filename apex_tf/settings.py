@@ -4,6 +4,7 @@ What `apex_tf.config` is made of: a field carries its documentation and limits
 in its metadata, and checks, JSON and error messages come from there.
 """
 
+import copy
 import dataclasses
 import difflib
 import math
@@ -198,6 +199,30 @@ def from_mapping(cls: Type[_ConfigT], data: Any,
       _check_type(path, value, default)
     setattr(result, key, value)
   return result
+
+
+def limits(config: Any, path: str) -> Mapping[str, Any]:
+  """Those of a field, see `setting`.
+
+  Raises:
+    KeyError: there is no such field.
+  """
+  return {name: field.metadata['limits']
+          for name, _, field in leaves(config)}[path]
+
+
+def replace(config: _ConfigT, values: Mapping[str, Any]) -> _ConfigT:
+  """A copy with other values.
+
+  Args:
+    config: with sections.
+    values: of fields by dotted path, which exist; not checked.
+  """
+  copied = copy.deepcopy(config)
+  for path, value in values.items():
+    section, field = path.split('.')
+    setattr(getattr(copied, section), field, value)
+  return copied
 
 
 def describe(config: Any) -> List[Tuple[str, Any, str]]:

@@ -41,8 +41,10 @@ def choose_output(paths: Sequence[str]) -> str:
     return FLAGS.output
   if FLAGS.output is None and len(paths) == 1:
     return os.path.join(paths[0], _DEFAULT_OUTPUT)
-  raise ValueError('output is not given, but must be a directory where there '
-                   'are several runs (--output=DIR)')
+  given = "''" if FLAGS.output == '' else 'not given'
+  several = ' where there are several runs' if len(paths) > 1 else ''
+  raise ValueError(f'output is {given}, but must be a directory{several} '
+                   '(--output=DIR)')
 
 
 def read_presets() -> Dict[str, config_lib.Config]:

@@ -18,12 +18,17 @@ from absl import flags
 from absl import logging
 from ml_collections import config_flags
 
+from apex_tf import config as config_lib
 from apex_tf import validation
 from apex_tf.experiments import grids
 from apex_tf.experiments import results
 from apex_tf.experiments import runner as runner_lib
 from apex_tf.experiments import study_directory
+from apex_tf.replay import footprint
 from launch import command_line
+
+# Of `run`, what ends a run besides `max_learner_steps`.
+_ENDS = ('max_minutes', 'max_agent_steps', 'target_return')
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file(
@@ -34,9 +39,9 @@ flags.DEFINE_string('workdir', None, 'Directory of the study.')
 flags.DEFINE_integer('seeds', 3, 'Cells of each arm: run.seed and those that '
                      'follow.')
 flags.DEFINE_list(
-    'values', None, 'The arms; by default as many as the paper has, at the '
-    'scale of the preset. ' + '; '.join(
-        f'{study.name}: {study.values}' for study in grids.STUDIES.values()))
+    'values', None, 'The arms; by default some around those of the preset. ' +
+    '; '.join(f'{study.name}: {study.values}'
+              for study in grids.STUDIES.values()))
 
 
 def make_plan() -> study_directory.Plan:
@@ -62,42 +67,52 @@ def make_plan() -> study_directory.Plan:
   return study_directory.Plan(study, FLAGS.config, tuple(values), FLAGS.seeds)
 
 
-def check(plan: study_directory.Plan,
-          directory: study_directory.StudyDirectory
-         ) -> List[study_directory.Cell]:
-  """The cells, all of which can run.
+def check(plan: study_directory.Plan, preset: config_lib.Config) -> None:
+  """Checks that every arm can run.
 
   Raises:
-    ValueError: why not; names the arm, and the field, its value and what is
-      allowed.
+    ValueError: why not; names the field, its value and what is allowed, and
+      the arm.
   """
-  directory.check(plan)
-  cells = directory.cells(plan)
-  for cell in cells:
+  if plan.study.holds_rate:
+    for field in _ENDS:
+      value, before = (getattr(config.run, field)
+                       for config in (plan.config, preset))
+      if value != before:
+        raise ValueError(
+            f'run.{field} is {value}, but must not be given in the study '
+            f'{plan.study.name}, whose cells end at run.max_learner_steps')
+  for arm in plan.arms():
+    config = plan.cell_config(arm, plan.config.run.seed)
     try:
-      validation.validate(cell.config)
+      footprint.check(config, validation.validate(config))
     except ValueError as error:
-      raise ValueError(f'{error} (in the arm {cell.arm.label})') from error
-  return cells
+      raise ValueError(f'{error} (in the arm {arm.label!r})') from error
 
 
 def main(argv: Sequence[str]) -> None:
   del argv
   logging.set_verbosity(logging.WARNING)
   preset_path = config_flags.get_config_filename(FLAGS['config'])
+  preset = command_line.load_preset(preset_path)
   directory = study_directory.StudyDirectory(FLAGS.workdir or '')
   command = shlex.join(['python', '-m', 'launch.study', *sys.argv[1:]])
   try:
     plan = make_plan()
-    cells = check(plan, directory)
+    directory.check(plan)
+    check(plan, preset)
+  except ValueError as error:
+    command_line.refuse(str(error))
+  runner = runner_lib.Runner(preset_path, preset)
+  failures: List[str] = []
+  try:
     with directory.locked():
+      directory.check(plan)  # Another command may have been there meanwhile.
       directory.write(plan)
-      runner = runner_lib.Runner(
-          preset_path, command_line.load_preset(preset_path))
-      failures = runner.run(cells)
+      failures += runner.run(directory.cells(plan))
       print('\n'.join(results.write(directory, plan, command)))
   except (OSError, ValueError) as error:
-    command_line.refuse(str(error))
+    failures.append(str(error))
   if runner.interrupted:
     print('Interrupted; the same command goes on with it.')
   for failure in failures:

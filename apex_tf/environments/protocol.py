@@ -5,6 +5,13 @@ from typing import Any, Dict
 from apex_tf import config as config_lib
 from apex_tf.environments import atari
 
+# Of what `describe` returns, in this order; what a suite does not have is left
+# out.
+NAMES = (
+    'name', 'action_set', 'sticky_action_probability', 'max_noops',
+    'zero_discount_on_life_loss', 'reward_clip', 'max_training_frames',
+    'max_evaluation_frames', 'max_episode_agent_steps', 'evaluation_epsilon')
+
 
 def describe(config: config_lib.Config) -> Dict[str, Any]:
   """The choices of protocol that a result depends on, for its record.

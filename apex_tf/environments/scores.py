@@ -9,7 +9,10 @@ Sources:
     double_dunk 12.8, venture 1773.5, video_pinball 546197.4.
 """
 
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
+
+from apex_tf import config as config_lib
+from apex_tf.environments import gymnasium_vector
 
 
 class ReferenceScores(NamedTuple):
@@ -87,6 +90,24 @@ REFERENCE_SCORES: Dict[str, ReferenceScores] = {
     'yars_revenge': ReferenceScores(3092.9, 54576.9, 148594.8, 131701.1),
     'zaxxon': ReferenceScores(32.5, 9173.3, 42285.5, 37672.0),
 }
+
+
+def games(config: config_lib.EnvironmentConfig) -> List[str]:
+  """The games that one runs all of, of the suites that have some: the 57 of
+  Atari, and those of MinAtar; [] elsewhere."""
+  if config.suite == 'atari':
+    return list(REFERENCE_SCORES)
+  if config.suite == 'minatar':
+    return list(gymnasium_vector.MINATAR_GAMES)
+  return []
+
+
+def reference_scores(
+    config: config_lib.EnvironmentConfig) -> Optional[ReferenceScores]:
+  """Those of the configured game; None where there are none."""
+  # MinAtar has games of the same names.
+  return (REFERENCE_SCORES.get(config.game) if config.suite == 'atari' else
+          None)
 
 
 def human_normalized_score(game: str, mean_return: float) -> Optional[float]:

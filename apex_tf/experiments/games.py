@@ -1,61 +1,63 @@
 """Scores of a suite of games, against random, human and the paper's play."""
 
+import math
 import statistics
 from typing import Any, Dict, List, Optional
 
+from apex_tf import environments
 from apex_tf import formatting as fmt
-from apex_tf.environments import protocol
 from apex_tf.environments import scores
 from apex_tf.experiments import outcomes
 from apex_tf.experiments import tables
 
 Row = Dict[str, Any]
 
-_NORMALIZED = ('final_human_normalized', 'best_human_normalized',
-               'paper_best_human_normalized')
+_NORMALIZED = (
+    'human_normalized_final_percent', 'human_normalized_best_percent',
+    'human_normalized_apex_noop_percent')
 
 
 def rows(outcome: outcomes.Outcome) -> List[Row]:
   """A row for each game.
 
   Returns:
-    Means over the seeds of the final policies' returns and of the best
-    evaluation during training ("best so far"; what the paper reports), and
-    where there are reference scores those of Horgan et al. 2018 from no-op
-    starts, and all of them normalized: 0 for random and 100 for human play.
+    Means over the seeds of the final policies' returns, with half the width of
+    their 95 % interval, and of the best evaluation during training ("best so
+    far"; what the paper reports); where there are reference scores, those of
+    Horgan et al. 2018 from no-op starts, and all of them normalized: 0 for
+    random and 100 for human play; and the protocol of play.
   """
   return [_row(arm) for arm in outcome.arms]
 
 
 def _row(arm: outcomes.ArmOutcome) -> Row:
-  game = arm.arm.name
-  reference = scores.REFERENCE_SCORES.get(game)
-  if arm.cells[0].cell.config.environment.suite != 'atari':
-    reference = None  # MinAtar has games of the same names.
-  final, best = (_mean(arm, name) for name in
-                 ('final_return_mean', 'best_return_mean'))
+  environment = arm.cells[0].cell.config.environment
+  reference = environments.reference_scores(environment)
+  final = arm.interval('final_return_mean')
+  best = _mean(arm, 'best_return_mean')
 
   def normalized(value: Optional[float]) -> Optional[float]:
     return (None if reference is None or value is None else
-            scores.human_normalized_score(game, value))
+            scores.human_normalized_score(environment.game, value))
 
   return {
-      'game': game,
+      'game': environment.game,
       'seeds': len(arm.cells),
-      'final_return': final,
-      'best_return': best,
-      'random': reference and reference.random,
-      'human': reference and reference.human,
-      'paper_best_return': reference and reference.apex_noop,
-      'final_human_normalized': normalized(final),
-      'best_human_normalized': normalized(best),
-      'paper_best_human_normalized': reference and normalized(
-          reference.apex_noop),
+      'final_return_mean': final and final.mean,
+      'final_return_half_width': final and final.half_width,
+      'best_return_mean': best,
+      'random_return': reference and reference.random,
+      'human_return': reference and reference.human,
+      'apex_noop_return': reference and reference.apex_noop,
+      'human_normalized_final_percent': normalized(final and final.mean),
+      'human_normalized_best_percent': normalized(best),
+      'human_normalized_apex_noop_percent': normalized(
+          reference and reference.apex_noop),
       'environment_frames': _mean(arm, 'environment_frames'),
       'learner_steps': _mean(arm, 'learner_steps'),
       'minutes': (_mean(arm, 'wall_seconds') or 0.0) / 60,
-      **{f'protocol_{name}': value for name, value in
-         protocol.describe(arm.cells[0].cell.config).items()},
+      **{f'protocol_{name}': value
+         for name, value in arm.cells[0].summary['protocol'].items()},
   }
 
 
@@ -70,10 +72,12 @@ def table(outcome: outcomes.Outcome) -> tables.Table:
       ['game', 'seeds', 'final', 'best so far', 'random', 'human',
        "paper's best", 'final, % of human', 'best, % of human',
        "paper's, % of human", 'frames', 'minutes'],
-      [[row['game'].replace('_', ' ').title(), str(row['seeds']),
+      [[fmt.game_name(row['game']), str(row['seeds']),
+        _with_interval(row['final_return_mean'],
+                       row['final_return_half_width']),
         *(_number(row[name]) for name in (
-            'final_return', 'best_return', 'random', 'human',
-            'paper_best_return')),
+            'best_return_mean', 'random_return', 'human_return',
+            'apex_noop_return')),
         *(_percent(row[name]) for name in _NORMALIZED),
         fmt.count(row['environment_frames']), f'{row["minutes"]:.0f}']
        for row in rows(outcome)])
@@ -94,6 +98,12 @@ def aggregates(outcome: outcomes.Outcome) -> List[str]:
           f'{statistics.fmean(values):,.1f} % of human over {len(values)} '
           f'game{"s" * (len(values) > 1)}.')
   return lines
+
+
+def _with_interval(mean: Optional[float], half_width: Optional[float]) -> str:
+  if half_width is None or math.isnan(half_width):
+    return _number(mean)
+  return f'{_number(mean)} ± {fmt.score(half_width)}'
 
 
 def _number(value: Optional[float]) -> str:

@@ -14,9 +14,9 @@ import math
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from apex_tf import config as config_lib
+from apex_tf import environments
 from apex_tf import formatting as fmt
-from apex_tf.environments import gymnasium_vector
-from apex_tf.environments import scores
+from apex_tf import settings
 
 GAMES = 'games'
 _LADDER = 'ladder'
@@ -34,6 +34,10 @@ class Arm(NamedTuple):
   name: str
   label: str
   overrides: Dict[str, Any]
+
+  def apply(self, config: config_lib.Config) -> config_lib.Config:
+    """The configuration with the overrides."""
+    return settings.replace(config, self.overrides)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +79,17 @@ class Study:
                        f'{" or ".join(self.agents)} in the study {self.name}')
     if self.holds_rate:
       _check_rate(config)
-    for value in values:
-      if values.count(value) > 1:
-        raise ValueError(f'values has {value!r} more than once')
-    return self.make_arms(config, values)
+    arms = self.make_arms(config, values)
+    configs: List[config_lib.Config] = []
+    for arm in arms:
+      configs.append(arm.apply(config))
+      same = arms[configs.index(configs[-1])]
+      if same is not arm:
+        raise ValueError(
+            f'values has {",".join(values)!r}, but must have values that '
+            f'differ: the arms {same.label!r} and {arm.label!r} are of one '
+            'configuration')
+    return arms
 
 
 def _check_rate(config: config_lib.Config) -> None:
@@ -97,15 +108,23 @@ def _error(value: str, allowed: str) -> ValueError:
   return ValueError(f'values has {value!r}, but must have {allowed}')
 
 
-def _whole(values: Sequence[str], minimum: int, maximum: int) -> List[int]:
+def _whole(values: Sequence[str], path: str = '', minimum: int = 1,
+           maximum: int = 100_000) -> List[int]:
+  """Whole numbers, within the limits of a field if that is given."""
+  if path:
+    limits = settings.limits(config_lib.Config(), path)
+    minimum = max(minimum, limits['minimum'])
+    maximum = limits.get('maximum', 10**9)
   for value in values:
     if not value.isdecimal() or not minimum <= int(value) <= maximum:
       raise _error(value, f'whole numbers from {minimum:,} to {maximum:,}')
   return [int(value) for value in values]
 
 
-def _number(value: str, minimum: float, maximum: float,
-            otherwise: str = '') -> float:
+def _number(value: str, path: str, otherwise: str = '') -> float:
+  """A number within the limits of a field."""
+  limits = settings.limits(config_lib.Config(), path)
+  minimum, maximum = limits['minimum'], limits['maximum']
   try:
     number = float(value)
   except ValueError:
@@ -121,8 +140,10 @@ def _actors(count: int) -> str:
 
 def _actor_fields(config: config_lib.Config, count: int,
                   ratio: float) -> Dict[str, Any]:
-  """So many environments in as many processes as can share them evenly."""
-  processes = math.gcd(count, config.actor.num_actors)
+  """So many environments in the most processes that share them evenly, and are
+  no more than configured."""
+  processes = max(number for number in range(1, config.actor.num_actors + 1)
+                  if count % number == 0)
   return {
       'actor.num_actors': processes,
       'actor.environments_per_actor': count // processes,
@@ -140,7 +161,7 @@ def _actor_arms(config: config_lib.Config,
   return [
       Arm(f'actors_{count}', _actors(count),
           _actor_fields(config, count, _ratio(config, count)))
-      for count in _whole(values, 1, 100_000)]
+      for count in _whole(values)]
 
 
 def _capacity_arms(config: config_lib.Config,
@@ -149,7 +170,7 @@ def _capacity_arms(config: config_lib.Config,
   return [
       Arm(f'capacity_{size}', f'{fmt.count(size)} transitions',
           {'replay.capacity': size})
-      for size in _whole(values, smallest, 10**9)]
+      for size in _whole(values, 'replay.capacity', smallest)]
 
 
 def _recency_arms(config: config_lib.Config,
@@ -157,7 +178,7 @@ def _recency_arms(config: config_lib.Config,
   """All actors; and for each k, a k-th of them, without copies and with."""
   total = config.total_environments
   arms = [Arm(f'actors_{total}', _actors(total), {})]
-  for copies in _whole(values, 2, 64):
+  for copies in _whole(values, 'replay.insert_copies', 2):
     if total % copies:
       raise _error(str(copies), f'divisors of the number of actors, {total}')
     count = total // copies
@@ -176,22 +197,24 @@ def _recency_arms(config: config_lib.Config,
 def _rungs(config: config_lib.Config) -> List[str]:
   """Six values of epsilon, spread as the ladder of six actors."""
   base, alpha = config.dqn.epsilon_base, config.dqn.epsilon_alpha
-  return [f'{base ** (1 + alpha * index / 5):.2g}' for index in range(6)]
+  return list(dict.fromkeys(
+      f'{base ** (1 + alpha * index / 5):.2g}' for index in range(6)))
 
 
 def _epsilon_arms(config: config_lib.Config,
                   values: Sequence[str]) -> List[Arm]:
   arms = [Arm(_LADDER, 'the ladder', {})]
   for value in values:
-    epsilon = _number(value, 0.0, 1.0)
-    arms.append(Arm(f'epsilon_{value}', f'ε {epsilon:g} for all',
+    epsilon = _number(value, 'dqn.epsilon_base')
+    arms.append(Arm(f'epsilon_{epsilon:g}', f'ε {epsilon:g} for all',
                     {'dqn.epsilon_base': epsilon, 'dqn.epsilon_alpha': 0.0}))
   return arms
 
 
 _PRIORITIES: Dict[str, Tuple[str, Dict[str, Any]]] = {
     'td_error': ("the actors' |TD|", {'replay.insert_priority': 'td_error'}),
-    'maximum': ('the maximum, as PER', {'replay.insert_priority': 'maximum'}),
+    'maximum': ("the actor's maximum, after PER",
+                {'replay.insert_priority': 'maximum'}),
     'uniform': ('none: uniform sampling', {'replay.priority_exponent': 0.0}),
 }
 
@@ -209,7 +232,7 @@ def _n_step_arms(config: config_lib.Config,
                  values: Sequence[str]) -> List[Arm]:
   del config
   return [Arm(f'n_{n}', f'n = {n}', {'agent.n_step': n})
-          for n in _whole(values, 1, 64)]
+          for n in _whole(values, 'agent.n_step')]
 
 
 def _eviction_arms(config: config_lib.Config,
@@ -221,18 +244,15 @@ def _eviction_arms(config: config_lib.Config,
       arms.append(Arm(_FIFO, 'first in, first out',
                       {'replay.eviction': 'fifo'}))
       continue
-    exponent = _number(value, -2.0, 0.0, f', or {_FIFO}')
-    arms.append(Arm(f'exponent_{value}', f'by priority^{exponent:g}',
+    exponent = _number(value, 'replay.eviction_exponent', f', or {_FIFO}')
+    arms.append(Arm(f'exponent_{exponent:g}', f'by priority^{exponent:g}',
                     {'replay.eviction': 'prioritized',
                      'replay.eviction_exponent': exponent}))
   return arms
 
 
 def _games(config: config_lib.Config) -> Sequence[str]:
-  suite = config.environment.suite
-  if suite == 'atari':
-    return list(scores.REFERENCE_SCORES)
-  return list(gymnasium_vector.MINATAR_GAMES) if suite == 'minatar' else []
+  return environments.games(config.environment)
 
 
 def _game_arms(config: config_lib.Config,
@@ -249,7 +269,7 @@ def _game_arms(config: config_lib.Config,
     raise ValueError(
         'run.max_agent_steps is 0, but must be at least 1 in the study games, '
         'or run.max_learner_steps or run.max_minutes be given')
-  return [Arm(game, game.replace('_', ' ').title(),
+  return [Arm(game, fmt.game_name(game),
               {'environment.game': game}) for game in values]
 
 
@@ -266,10 +286,10 @@ def _parts_of_capacity(config: config_lib.Config) -> List[str]:
 
 
 STUDIES = {study.name: study for study in (
-    Study('actors', 'actors', 'section 4.1, figure 4: 8 to 256 actors',
+    Study('actors', 'actors', 'figure 4: 8 to 256 actors',
           'numbers of actors (environments)', _doubling, _actor_arms),
-    Study('capacity', 'capacity of replay',
-          'section 4.1, figure 5: 250,000 to 2,000,000 transitions',
+    Study('capacity', 'replay capacity',
+          'figure 5: 250,000 to 2,000,000 transitions',
           'numbers of transitions', _parts_of_capacity, _capacity_arms),
     Study('recency', 'actors and copies',
           'appendix A: 32 actors, each transition added 8 times',
@@ -280,16 +300,17 @@ STUDIES = {study.name: study for study in (
           'values of epsilon, besides the ladder', _rungs, _epsilon_arms,
           agents=('dqn',)),
     Study('prioritization', 'prioritization',
-          'section 4 and appendix: against uniform sampling; and PER',
+          'against uniform sampling, in an appendix; not against PER',
           ', '.join(_PRIORITIES), lambda config: list(_PRIORITIES),
           _priority_arms),
-    Study('n_step', 'steps of the return', 'not in the paper, whose n is 3',
+    Study('n_step', 'n of the n-step return', 'none; its n is 3',
           'numbers of steps', lambda config: ['1', '2', '3', '5', '10'],
           _n_step_arms),
     Study('eviction', 'eviction from replay',
-          'section 3.2: by priority^-0.4 where DQN is first in, first out',
+          'DPG evicts by priority^-0.4, where DQN is first in, first out',
           f'{_FIFO}, or exponents', lambda config: [_FIFO, '-0.4', '-0.8'],
           _eviction_arms, agents=('dpg',)),
-    Study(GAMES, 'game', 'table 2: 57 games', 'games in snake_case', _games,
-          _game_arms, agents=('dqn',), holds_rate=False),
+    Study(GAMES, 'game', 'the scores of 57 games, in its appendix',
+          'games in snake_case', _games, _game_arms, agents=('dqn',),
+          holds_rate=False),
 )}

@@ -13,7 +13,7 @@ from apex_tf.monitoring import status as status_lib
 # Of a summary, what a row has under the same name.
 _FROM_SUMMARY = (
     'final_return_mean', 'final_return_std', 'best_return_mean',
-    'evaluation_episodes', 'learner_steps', 'agent_steps',
+    'evaluation_episodes', 'evaluated_version', 'learner_steps', 'agent_steps',
     'environment_frames', 'wall_seconds', 'learner_steps_per_second',
     'samples_per_second', 'agent_steps_per_second', 'stop_reason')
 
@@ -25,12 +25,12 @@ class CellOutcome(NamedTuple):
     cell: which.
     summary: see `monitoring.summary`.
     evaluations: those with a mean, in order.
-    samples_per_insert: that replay had in the end.
+    samples_per_insert: that replay had in the end; None where it does not say.
   """
   cell: study_directory.Cell
   summary: Dict[str, Any]
   evaluations: Sequence[status_lib.Evaluation]
-  samples_per_insert: float
+  samples_per_insert: Optional[float]
 
   def row(self) -> Dict[str, Any]:
     """For a table: a number or text by column."""
@@ -39,6 +39,7 @@ class CellOutcome(NamedTuple):
         'seed': self.cell.seed,
         **{name: self.summary[name] for name in _FROM_SUMMARY},
         'samples_per_insert': self.samples_per_insert,
+        'times_resumed': self.cell.times_resumed(),
     }
 
 
@@ -62,12 +63,12 @@ class ArmOutcome(NamedTuple):
     values = self.values(name)
     return statistics.interval(values) if values else None
 
-  def curve(self, num_places: int = 40) -> Tuple[np.ndarray, np.ndarray]:
+  def curve(self, num_points: int = 40) -> Tuple[np.ndarray, np.ndarray]:
     """Mean returns of each seed by learner step.
 
     Returns:
-      `<float64>[places]` learner steps, `<float64>[seeds, places]` returns;
-      see `statistics.on_common_places`.
+      `<float64>[points]` learner steps, `<float64>[seeds, points]` returns;
+      see `statistics.on_common_grid`.
     """
     curves = []
     for cell in self.cells:
@@ -79,7 +80,7 @@ class ArmOutcome(NamedTuple):
                        np.array([by_step[step] for step in steps])))
     if not curves:
       return np.zeros(0), np.zeros((0, 0))
-    return statistics.on_common_places(curves, num_places)
+    return statistics.on_common_grid(curves, num_points)
 
 
 class Outcome(NamedTuple):
@@ -131,4 +132,4 @@ def _read_cell(cell: study_directory.Cell) -> CellOutcome:
   return CellOutcome(
       cell, summary,
       [e for e in status.evaluations if math.isfinite(e.mean)],
-      status.replay.samples_per_insert)
+      status.replay.samples_per_insert or None)

@@ -10,7 +10,6 @@ from apex_tf import formatting as fmt
 from apex_tf.experiments import outcomes
 from apex_tf.experiments import statistics
 
-_LINES = ('-', '--', ':', '-.')
 _DPI = 150
 _GAMES_A_ROW = 4
 _AGENT_STEPS = 'agent steps of all actors'
@@ -43,7 +42,8 @@ def draw(outcome: outcomes.Outcome) -> bytes:
       fontsize=12, fontweight='bold', color=drawing.INK)
   draw_curves(curves, outcome.arms)
   draw_finals(finals, outcome.arms)
-  curves.set_title('mean over seeds, band: its 95 % interval', fontsize=9,
+  curves.set_title('mean over seeds, band: its 95 % interval, where it is in '
+                   'the picture', fontsize=9,
                    color=drawing.INK)
   finals.set_title('mean, its 95 % interval, and each seed', fontsize=9,
                    color=drawing.INK)
@@ -76,23 +76,22 @@ def draw_curves(axes: Axes, arms: Sequence[outcomes.ArmOutcome]) -> None:
   """Returns against learner steps: mean over seeds and its interval."""
   drawing.style(axes)
   for index, arm in enumerate(arms):
-    places, returns = arm.curve()
-    if not places.size:
+    steps, returns = arm.curve()
+    if not steps.size:
       continue
     intervals = [statistics.interval(column) for column in returns.T]
     mean = np.array([interval.mean for interval in intervals])
     half = np.array([interval.half_width for interval in intervals])
-    axes.plot(places, mean, color=_color(index), linewidth=1.8,
-              linestyle=_LINES[index // len(drawing.COLORS) % len(_LINES)],
-              label=arm.arm.label)
-    axes.fill_between(places, mean - half, mean + half, color=_color(index),
-                      alpha=0.13, linewidth=0)
+    axes.plot(steps, mean, color=drawing.color(index), linewidth=1.8,
+              linestyle=drawing.line_style(index), label=arm.arm.label)
+    axes.fill_between(steps, mean - half, mean + half,
+                      color=drawing.color(index), alpha=0.13, linewidth=0)
   axes.set_xlabel('learner steps', color=drawing.INK)
   axes.xaxis.set_major_formatter(drawing.make_formatter())
   axes.set_ylabel(_EVALUATION_RETURN, color=drawing.INK)
   axes.set_xlim(left=0)
   axes.set_ylim(*_limits(
-      [value for arm in arms for value in arm.curve()[1].ravel()], margin=0.15))
+      [value for arm in arms for value in arm.curve()[1].ravel()]))
   axes.legend(fontsize=8, framealpha=0.8, edgecolor='none')
 
 
@@ -106,18 +105,18 @@ def draw_finals(axes: Axes, arms: Sequence[outcomes.ArmOutcome]) -> None:
 def draw_intervals(axes: Axes, arms: Sequence[outcomes.ArmOutcome],
                    name: str) -> None:
   """A column of the cells' rows: mean, its interval, and each seed."""
-  values = [arm.values(name) for arm in arms]
-  for index, found in enumerate(values):
-    if not found:
+  for index, arm in enumerate(arms):
+    values = arm.values(name)
+    if not values:
       continue
-    interval = statistics.interval(found)
+    interval = statistics.interval(values)
+    color = drawing.color(index)
     axes.errorbar([interval.mean], [index],
                   xerr=None if np.isnan(interval.half_width)
-                  else [interval.half_width], fmt='o', color=_color(index),
+                  else [interval.half_width], fmt='o', color=color,
                   capsize=4, markersize=7, zorder=3)
-    axes.plot(found, [index] * len(found), 'o', color=_color(index),
-              alpha=0.35, markersize=5, markeredgewidth=0, zorder=2)
-  axes.set_xlim(*_limits(sum(values, []), margin=0.6))
+    axes.plot(values, [index] * len(values), 'o', color=color, alpha=0.35,
+              markersize=5, markeredgewidth=0, zorder=2)
   axes.set_yticks(range(len(arms)), [arm.arm.label for arm in arms],
                   fontsize=9)
   axes.set_ylim(len(arms) - 0.5, -0.5)
@@ -128,7 +127,7 @@ def draw_game(axes: Axes, arm: outcomes.ArmOutcome) -> None:
   drawing.style(axes)
   for index, cell in enumerate(arm.cells):
     axes.plot([e.agent_steps for e in cell.evaluations],
-              [e.mean for e in cell.evaluations], color=_color(index),
+              [e.mean for e in cell.evaluations], color=drawing.color(index),
               linewidth=1.4, label=f'seed {cell.cell.seed}')
   axes.xaxis.set_major_formatter(drawing.make_formatter())
   axes.set_xlim(left=0)
@@ -138,19 +137,10 @@ def draw_game(axes: Axes, arm: outcomes.ArmOutcome) -> None:
     axes.legend(fontsize=8, framealpha=0.8, edgecolor='none')
 
 
-def _color(index: int) -> str:
-  return drawing.COLORS[index % len(drawing.COLORS)]
-
-
-def _limits(values: Sequence[float], margin: float) -> Tuple[float, float]:
+def _limits(values: Sequence[float]) -> Tuple[float, float]:
   """Shows all seeds' values, and of intervals what is near them: those of few
-  seeds may be far wider than all values.
-
-  Args:
-    values: of the seeds.
-    margin: on either side, as a share of their range.
-  """
+  seeds may be far wider than all values."""
   if not values:
     return 0.0, 1.0
-  size = max(values) - min(values) or 1.0
-  return min(values) - margin * size, max(values) + margin * size
+  margin = 0.15 * (max(values) - min(values) or 1.0)
+  return min(values) - margin, max(values) + margin

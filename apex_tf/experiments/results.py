@@ -2,6 +2,7 @@
 
 from typing import Dict, List, Union
 
+from apex_tf import csv_files
 from apex_tf import files
 from apex_tf.experiments import games
 from apex_tf.experiments import grids
@@ -32,7 +33,7 @@ def write(directory: study_directory.StudyDirectory,
   outcome = outcomes.read(directory, plan)
   if not outcome.arms:
     return ['No cell is finished yet: there are no results.']
-  notes = [line for line in (tables.missing_line(outcome),) if line]
+  notes = tables.notes(outcome)
   if plan.study.name == grids.GAMES:
     table, rows = games.table(outcome), games.rows(outcome)
     picture = pictures.draw_games(outcome)
@@ -47,8 +48,8 @@ def write(directory: study_directory.StudyDirectory,
   contents: Dict[str, Union[str, bytes]] = {
       '.png': picture,
       '.md': page,
-      '.csv': tables.to_csv(rows),
-      '_curves.csv': tables.to_csv(tables.curve_rows(outcome)),
+      '.csv': csv_files.to_csv(rows),
+      '_curves.csv': csv_files.to_csv(tables.curve_rows(outcome)),
   }
   lines = [table.to_markdown(), *notes]
   for suffix, content in contents.items():

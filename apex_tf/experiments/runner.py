@@ -1,5 +1,6 @@
 """Runs the cells of a study, one after the other, each as its own command."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -20,6 +21,7 @@ from apex_tf.monitoring import summary as summary_lib
 _PLAIN_PERIOD_SECONDS = 60.0
 # Of a failed command's output, what is shown.
 _SHOWN_CHARACTERS = 600
+_POLL_SECONDS = 0.1
 
 
 class CellError(Exception):
@@ -53,9 +55,14 @@ class Runner:
     self._preset_path = preset_path
     self._preset = preset
     self._say = say
-    self.interrupted = False
+    self._num_signals = 0
     for number in (signal.SIGINT, signal.SIGTERM):
       signal.signal(number, self._on_signal)
+
+  @property
+  def interrupted(self) -> bool:
+    """Whether a signal has said to stop."""
+    return self._num_signals > 0
 
   def run(self, cells: Sequence[study_directory.Cell]) -> List[str]:
     """Runs those that are not finished.
@@ -65,6 +72,10 @@ class Runner:
 
     Returns:
       What failed, a line a cell.
+
+    Raises:
+      OSError: the output of a cell cannot be written.
+      ValueError: what is there of a cell cannot be read; names its directory.
     """
     waiting = [cell for cell in cells if not cell.is_finished()]
     if len(waiting) < len(cells):
@@ -88,10 +99,11 @@ class Runner:
     return failures
 
   def _run(self, cell: study_directory.Cell) -> str:
-    """Runs one; the last lines of its output, or raises CellError."""
+    """Runs one; how it ended, or raises CellError."""
     os.makedirs(os.path.dirname(cell.log_file), exist_ok=True)
+    self._wait_for_the_last_run(cell)
     line = command(cell, self._preset_path, self._preset)
-    with open(cell.log_file, 'a+', encoding='utf-8') as log:
+    with open(cell.log_file, 'a+', encoding='utf-8', errors='replace') as log:
       log.write(f'$ {shlex.join(line)}\n')
       log.flush()
       began = log.tell()
@@ -104,31 +116,48 @@ class Runner:
         self._wait(process)
       log.seek(began)
       said = log.read().strip()
-    summary = cell.directory.read_summary()
-    if process.returncode or summary is None or not (
-        self.interrupted or cell.is_finished()):
-      raise CellError(f'exit code {process.returncode}, see {cell.log_file}: '
-                      f'{" ".join(said[-_SHOWN_CHARACTERS:].split())}')
-    return summary_lib.final_line(summary)
+    if cell.is_finished():
+      return summary_lib.final_line(cell.directory.read_summary() or {})
+    if self.interrupted:
+      return f'{cell.name}: interrupted'
+    raise CellError(f'exit code {process.returncode}, see {cell.log_file}: '
+                    f'{" ".join(said[-_SHOWN_CHARACTERS:].split())}')
+
+  def _wait_for_the_last_run(self, cell: study_directory.Cell) -> None:
+    """Until the processes of a study that was killed have left its cell."""
+    told = False
+    while not self.interrupted and (alive := [
+        role for role, record in cell.directory.read_roles().items()
+        if record.alive()]):
+      if not told:
+        told = True
+        self._say(f'Waiting for {", ".join(alive)} of its last run to end')
+      time.sleep(_POLL_SECONDS)
 
   def _wait(self, process: 'subprocess.Popen[Any]') -> None:
-    """Until it has ended; passes on that it is to."""
-    told = False
+    """Until it has ended; passes on that it is to, and kills it at a second
+    signal."""
+    passed_on = 0
     while process.poll() is None:
-      if self.interrupted and not told:
-        told = True
-        process.send_signal(signal.SIGTERM)
-      time.sleep(0.1)
+      if self._num_signals > passed_on:
+        passed_on = self._num_signals
+        if passed_on == 1:
+          process.send_signal(signal.SIGTERM)
+        else:
+          with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+      time.sleep(_POLL_SECONDS)
 
   def _on_signal(self, number: int, frame: Any) -> None:
     del number, frame
-    self.interrupted = True
+    self._num_signals += 1
 
 
 def _end_with(parent: int) -> Callable[[], None]:
   """Has a process stop as by Ctrl-C when this one is no more."""
 
   def prepare() -> None:
-    supervisor.die_with_parent(parent, signal.SIGTERM)
+    if not supervisor.die_with_parent(parent, signal.SIGTERM):
+      os._exit(1)
 
   return prepare

@@ -43,25 +43,26 @@ def interval(values: Sequence[float]) -> Interval:
   return Interval(mean, float(t * stats.sem(values)))
 
 
-def on_common_places(
-    curves: Sequence[Tuple[np.ndarray, np.ndarray]], num_places: int
+def on_common_grid(
+    curves: Sequence[Tuple[np.ndarray, np.ndarray]], num_points: int
 ) -> Tuple[np.ndarray, np.ndarray]:
-  """Curves with points of their own, read off at the same places.
+  """Learning curves with steps of their own, interpolated on a common grid.
 
-  Between two points of a curve it is linear. The places are within all curves.
+  The grid is even, from the latest of the curves' first steps to the earliest
+  of their last; between two points of a curve it is linear.
 
   Args:
-    curves: of at least one point each: where, rising, and how high.
-    num_places: of the result, fewer where all curves are at one place.
+    curves: steps, rising, and returns at them; at least one point each.
+    num_points: of the grid; one where all curves have but one step in common.
 
   Returns:
-    `<float64>[places]` and `<float64>[curves, places]`; both without a place
-    where the curves have none in common.
+    Steps `<float64>[points]` and returns `<float64>[curves, points]`; both
+    without a point where the curves have no step in common.
   """
-  begin = max(places[0] for places, _ in curves)
-  end = min(places[-1] for places, _ in curves)
+  begin = max(steps[0] for steps, _ in curves)
+  end = min(steps[-1] for steps, _ in curves)
   if begin > end:
     return np.zeros(0), np.zeros((len(curves), 0))
-  common = np.unique(np.linspace(begin, end, num_places))
-  return common, np.stack([
-      np.interp(common, places, heights) for places, heights in curves])
+  grid = np.unique(np.linspace(begin, end, num_points))
+  return grid, np.stack([
+      np.interp(grid, steps, returns) for steps, returns in curves])

@@ -5,12 +5,11 @@
     cells/<arm>/<seed>.log  what its command printed
     <study>.png, .md, .csv and <study>_curves.csv   what came out, see `results`
 
-Values and seeds may be added to a study that is there; nothing else of it may
-change but what a run may change when it goes on.
+Values and seeds may be added to a study that is there. Nothing else of it may
+change, or its cells would not compare; but games may be given higher limits.
 """
 
 import contextlib
-import copy
 import dataclasses
 import fcntl
 import json
@@ -28,6 +27,10 @@ STUDY_FILE = 'study.json'
 _CELLS = 'cells'
 # A run that ended so is not over.
 _UNFINISHED = ('', status_lib.INTERRUPTED, status_lib.FAILED)
+# What a game may have more of, where it is a cell that goes on.
+_LIMITS = ('run.max_learner_steps', 'run.max_agent_steps', 'run.max_minutes')
+# How many changes are named.
+_SHOWN = 3
 
 
 class Cell(NamedTuple):
@@ -54,16 +57,26 @@ class Cell(NamedTuple):
     """Where the output of its command goes."""
     return f'{self.directory.path}.log'
 
+  def times_resumed(self) -> int:
+    """How often its run went on, with an empty replay unless that has
+    checkpoints."""
+    logs = self.directory.logs_directory
+    return sum(name.startswith('previous_') for name in os.listdir(logs)
+              ) if os.path.isdir(logs) else 0
+
   def is_finished(self) -> bool:
-    """Whether its run has ended by itself, with this configuration.
+    """Whether its run has ended by itself, with this configuration, and its
+    last policy was evaluated.
 
     Raises:
       ValueError: what is there cannot be read; names the directory.
     """
     try:
       summary = self.directory.read_summary()
-      return (summary is not None and
+      status = self.directory.read_status()
+      return (summary is not None and status is not None and
               summary['stop_reason'] not in _UNFINISHED and
+              status_lib.final_evaluation(status)[0] and
               self.directory.read_config() == self.config)
     except (KeyError, OSError, TypeError, ValueError) as error:
       raise ValueError(f'the cell {self.directory.path} cannot be read: '
@@ -97,11 +110,7 @@ class Plan:
       overrides['run.target_return'] = overrides['run.max_minutes'] = (
           float('inf'))
       overrides['run.max_agent_steps'] = 0
-    config = copy.deepcopy(self.config)
-    for path, value in overrides.items():
-      section, field = path.split('.')
-      setattr(getattr(config, section), field, value)
-    return config
+    return settings.replace(self.config, overrides)
 
 
 class StudyDirectory:
@@ -162,10 +171,17 @@ class StudyDirectory:
     Raises:
       ValueError: names `workdir`, its value and what is allowed.
     """
-    if os.path.isdir(self.path) and os.listdir(self.path) and (
-        not self.holds_study):
-      raise self._error('a directory that is new, empty or of a study; it '
-                        f'has no {STUDY_FILE}')
+    nearest = files.nearest_existing(self.path)
+    if not os.path.isdir(nearest):
+      raise self._error(f'a directory, and {nearest} is a file')
+    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+      raise self._error(f'a directory that may be written, and {nearest} may '
+                        'not')
+    # A command that was killed at its very beginning leaves hidden files.
+    if not self.holds_study and os.path.isdir(self.path) and any(
+        not name.startswith('.') for name in os.listdir(self.path)):
+      raise self._error('a directory that is new, empty or of a study; it has '
+                        f'no {STUDY_FILE}')
     if self.holds_study:
       self._check_same(plan, self.read())
 
@@ -205,7 +221,9 @@ class StudyDirectory:
                         f'one; it holds the study {old.study.name}')
     changed = [
         f'{field} is {new!r}, but must be {before!r}' for field, new, before
-        in settings.disagreements(plan.config, old.config)]
+        in settings.all_differences(plan.config, old.config)
+        if plan.study.holds_rate or field not in _LIMITS or not (
+            new > before > 0)]
     missing = [value for value in old.values if value not in plan.values]
     if missing:
       changed.append(f'values lacks {", ".join(missing)}')
@@ -213,7 +231,7 @@ class StudyDirectory:
       changed.append(
           f'seeds is {plan.num_seeds}, but must be at least {old.num_seeds}')
     if changed:
-      raise ValueError(f'{"; ".join(changed[:3])}, as in the study of '
+      raise ValueError(f'{"; ".join(changed[:_SHOWN])}, as in the study of '
                        f'--workdir={self.path}, or use a new directory')
 
   def _error(self, allowed: str) -> ValueError:

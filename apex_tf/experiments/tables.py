@@ -1,9 +1,7 @@
 """What came out of a study, as Markdown and as rows for CSV."""
 
-import csv
-import io
 import math
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from apex_tf import formatting as fmt
 from apex_tf.environments import protocol
@@ -20,16 +18,6 @@ _COLUMNS = (
     ('agent steps', 'agent_steps', fmt.count),
     ('samples per insert', 'samples_per_insert', fmt.rate),
 )
-
-
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-  """Rows of the same columns, with a header; None is an empty field."""
-  text = io.StringIO()
-  writer = csv.DictWriter(text, list(rows[0]) if rows else [],
-                          lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  return text.getvalue()
 
 
 def cell_rows(outcome: outcomes.Outcome) -> List[Dict[str, Any]]:
@@ -73,8 +61,11 @@ class Table(NamedTuple):
   rows: Sequence[Sequence[str]]
 
   def to_markdown(self) -> str:
+    """As lines, the header first."""
     lines = [self.header, ['---'] * len(self.header), *self.rows]
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+    return ''.join(
+        '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |\n'
+        for line in lines)
 
 
 def study_table(outcome: outcomes.Outcome) -> Table:
@@ -92,12 +83,21 @@ def study_table(outcome: outcomes.Outcome) -> Table:
        *(title for title, _, _ in _COLUMNS), 'minutes a cell'], rows)
 
 
-def missing_line(outcome: outcomes.Outcome) -> str:
-  """Which cells are not there; "" where all are."""
-  if not outcome.missing:
-    return ''
-  names = '; '.join(cell.name for cell in outcome.missing)
-  return f'Not finished: {names}.'
+def notes(outcome: outcomes.Outcome) -> List[str]:
+  """What a reader of the results would otherwise be misled about: which cells
+  are missing, and which were interrupted."""
+  missing = [cell.name for cell in outcome.missing]
+  resumed = [f'{cell.cell.name} ({times} times)' if times > 1 else
+             cell.cell.name for arm in outcome.arms for cell in arm.cells
+             if (times := cell.cell.times_resumed())]
+  found = []
+  if missing:
+    found.append(f'Not finished: {"; ".join(missing)}.')
+  if resumed:
+    found.append(
+        'Interrupted, and resumed with a replay that was filled anew unless it '
+        f'has checkpoints: {"; ".join(resumed)}.')
+  return found
 
 
 def _written(interval: Optional[statistics.Interval],

@@ -45,8 +45,8 @@ class AdderStatistics:
     items_inserted: transitions handed to Reverb.
     items_refused: transitions dropped because their priority was not finite.
     insert_wait_seconds: time blocked because Reverb did not take them.
-    priorities: of the newest items since `take_priorities`, at most 10,000,
-      oldest first.
+    priorities: |TD error| of the newest items since `take_priorities`, at most
+      10,000, oldest first.
   """
   items_inserted: int = 0
   items_refused: int = 0
@@ -102,7 +102,8 @@ class NStepAdder(base.Adder):
     self._reward_clip = reward_clip or np.inf
     self._num_stacked = num_stacked
     self._config = config
-    self._flush_period = flush_period
+    # As many items between two looks, however often each is inserted.
+    self._flush_period = max(1, flush_period // config.insert_copies)
     self._stop = stop or threading.Event()
     self._writers = [
         layout.make_writer(client, num_stacked, n_step, config.chunk_length)
@@ -230,14 +231,14 @@ class NStepAdder(base.Adder):
       self._writers[index].append({layout.STEP: row})
       self._create_item(index, priority, longest - place, place + 1)
 
-  def _create_item(self, index: int, td_error: np.ndarray, num_steps: int,
+  def _create_item(self, index: int, td_error: float, num_steps: int,
                    num_frameless: int) -> None:
-    priority = float(td_error)
-    if not np.isfinite(priority) or priority < 0:
+    td_error = float(td_error)
+    if not np.isfinite(td_error) or td_error < 0:
       # One such insert would kill the table's worker, and the run with it.
       self.statistics.items_refused += 1
       return
-    priority = max(priority, self._config.minimum_priority)
+    td_error = priority = max(td_error, self._config.minimum_priority)
     if self._config.insert_priority == 'maximum':
       priority = self._maximum_priority = max(priority, self._maximum_priority)
     writer = self._writers[index]
@@ -248,7 +249,7 @@ class NStepAdder(base.Adder):
     for _ in range(self._config.insert_copies):
       writer.create_item(layout.TABLE, priority, item)
       self.statistics.items_inserted += 1
-      self.statistics.priorities.append(priority)
+      self.statistics.priorities.append(td_error)
 
   def _flush_in_turn(self) -> None:
     """Bounds what is pending, a few writers at each call."""

@@ -1,10 +1,10 @@
 """The final table: what is said of each run, on a page and as CSV."""
 
-import math
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
+from apex_tf import environments
 from apex_tf import formatting as fmt
-from apex_tf.environments import atari
+from apex_tf.environments import protocol
 from apex_tf.environments import scores
 from apex_tf.reports import runs as runs_lib
 from apex_tf.reports import section
@@ -61,8 +61,7 @@ def _is_atari(run: runs_lib.Run) -> bool:
 
 def _references(run: runs_lib.Run) -> Optional[scores.ReferenceScores]:
   """Of the game, or None where there are none."""
-  return (scores.REFERENCE_SCORES.get(run.config.environment.game)
-          if _is_atari(run) else None)
+  return environments.reference_scores(run.config.environment)
 
 
 def _reference(title: str, name: str) -> Column:
@@ -88,14 +87,18 @@ def _apex_score(run: runs_lib.Run) -> Optional[float]:
   return None if found is None else found.apex_noop
 
 
-def _protocol(title: str, name: str, field: str, evaluation: bool,
-              text: Callable[..., str]) -> Column:
-  """A column of the rules by which Atari was played."""
-  return Column(
-      title, (name,),
-      lambda run: [
-          getattr(atari.protocol(run.config.environment, evaluation), field)
-          if _is_atari(run) else None], text)
+def _protocol(name: str) -> Column:
+  """A column of the rules of play, as the run has recorded them."""
+  def values(run: runs_lib.Run) -> Sequence[Any]:
+    return [run.summary['protocol'].get(name)]
+  return Column(name.replace('_', ' '), (f'protocol_{name}',), values,
+                _rule)
+
+
+def _rule(value: Any) -> str:
+  if isinstance(value, bool):
+    return 'yes' if value else 'no'
+  return f'{value:,}' if isinstance(value, int) else str(value)
 
 
 def _evaluation_epsilon(run: runs_lib.Run) -> Optional[float]:
@@ -103,16 +106,8 @@ def _evaluation_epsilon(run: runs_lib.Run) -> Optional[float]:
           if run.config.agent.name == 'dqn' else None)
 
 
-def _frames(agent_steps: int) -> str:
-  return f'{agent_steps * atari.FRAMES_PER_AGENT_STEP:,} frames'
-
-
 def _ending(reason: str, has_ended: bool) -> str:
   return reason or ('ended' if has_ended else 'going on')
-
-
-def _restarts(counts: Dict[str, int]) -> str:
-  return ', '.join(fmt.restarts(counts)) or 'none'
 
 
 GROUPS: Sequence[Group] = (
@@ -173,27 +168,10 @@ GROUPS: Sequence[Group] = (
                lambda run: [_evaluation_epsilon(run)],
                lambda epsilon: f'{epsilon:g}' if epsilon else '0 (greedy)'),
     )),
-    Group('Protocol of Atari', (
-        Column('action set', ('full_action_set',),
-               lambda run: [run.config.environment.full_action_set
-                            if _is_atari(run) else None],
-               lambda full: 'all 18' if full else 'minimal'),
-        _protocol('no-ops before an episode', 'max_noops', 'max_noops', True,
-                  lambda most: f'up to {most}' if most else 'none'),
-        _protocol('sticky actions', 'repeat_action_probability',
-                  'repeat_action_probability', True,
-                  lambda chance: f'{chance:g}' if chance else 'none'),
-        _protocol('longest training episode', 'training_limit_agent_steps',
-                  'max_episode_steps', False, _frames),
-        _protocol('longest evaluation episode',
-                  'evaluation_limit_agent_steps', 'max_episode_steps', True,
-                  _frames),
-        _protocol('life loss in training',
-                  'life_loss_in_training', 'zero_discount_on_life_loss', False,
-                  lambda ends: 'ends the return' if ends else 'ignored'),
-    ), _is_atari,
-       'The paper: all 18 actions, up to 30 no-ops, no sticky actions, '
-       'episodes of at most 50,000 frames in training.'),
+    Group('Protocol', tuple(map(_protocol, protocol.NAMES)),
+          lambda run: bool(run.summary['protocol']),
+          'Of Atari, the paper: all 18 actions, up to 30 no-ops, no sticky '
+          'actions, episodes of at most 50,000 frames in training.'),
 )
 
 
@@ -219,30 +197,17 @@ def comparison(runs: Sequence[runs_lib.Run]) -> List[section.Table]:
   return tables
 
 
-def csv_rows(runs: Sequence[runs_lib.Run]) -> List[Sequence[Any]]:
-  """All columns of all runs as numbers, the header first."""
+def csv_rows(runs: Sequence[runs_lib.Run]) -> List[Dict[str, Any]]:
+  """All columns of all runs as numbers, by name."""
   columns = [column for group in GROUPS for column in group.columns]
-  rows: List[Sequence[Any]] = [
-      ('run', *(name for column in columns for name in column.names))]
-  for run in runs:
-    rows.append((run.name, *(
-        _csv_cell(value) for column in columns
-        for value in column.values(run))))
-  return rows
+  return [
+      {'run': run.name, **{
+          name: value for column in columns
+          for name, value in zip(column.names, column.values(run))}}
+      for run in runs]
 
 
-def curve_rows(runs: Sequence[runs_lib.Run]) -> List[Sequence[Any]]:
-  """Each evaluation of each run as numbers, the header first."""
-  rows: List[Sequence[Any]] = [
-      ('run', 'learner_step', 'agent_steps', 'environment_frames', 'minutes',
-       'mean', 'std', 'episodes')]
-  for run in runs:
-    rows += [(run.name, *map(_csv_cell, point)) for point in run.evaluations]
-  return rows
-
-
-def _csv_cell(value: Any) -> Any:
-  """Empty in place of what is not known or not finite."""
-  if value is None or isinstance(value, float) and not math.isfinite(value):
-    return ''
-  return value
+def curve_rows(runs: Sequence[runs_lib.Run]) -> List[Dict[str, Any]]:
+  """Each evaluation of each run as numbers, by name."""
+  return [{'run': run.name, **point._asdict()}
+          for run in runs for point in run.evaluations]

@@ -49,9 +49,9 @@ def _draw(axes: Axes, runs: Sequence[runs_lib.Run], place: _Place,
     places = [place(point) for point in points]
     mean = np.array([point.mean for point in points])
     std = np.array([point.std for point in points])
-    color = drawing.COLORS[index % len(drawing.COLORS)]
-    style = ('-', '--', ':', '-.')[index // len(drawing.COLORS) % 4]
-    axes.plot(places, mean, style, color=color, linewidth=1.8, label=run.name,
+    color = drawing.color(index)
+    axes.plot(places, mean, drawing.line_style(index), color=color,
+              linewidth=1.8, label=drawing.label(run.name),
               marker='o' if len(points) < 60 else '', markersize=3.5)
     axes.fill_between(places, mean - std, mean + std, color=color, alpha=0.12,
                       linewidth=0)

@@ -6,6 +6,7 @@ import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
+from tensorboard.plugins.custom_scalar import metadata
 
 # What TensorFlow says of a record whose length is intact and whose end is not
 # there. A record that is damaged in any other way is "corrupted".
@@ -87,6 +88,8 @@ def _read_file(path: str) -> Any:
     begin = event.wall_time if begin is None else begin
     end = event.wall_time
     for value in event.summary.value:
+      if value.tag == metadata.CONFIG_SUMMARY_TAG:
+        continue  # The layout of TensorBoard's page.
       points.append((value.tag.partition('/')[2], event.step, event.wall_time,
                      _scalar(path, value)))
   return None if begin is None else _File(begin, end, points)

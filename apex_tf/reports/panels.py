@@ -147,11 +147,11 @@ def _draw_lines(axes: Axes, run: runs_lib.Run, panel: Panel) -> int:
   for line in panel.lines:
     roles = _roles(run, line)
     if len(roles) > (1 if line.low else _MAX_ROLES):
-      _draw_spread(axes, run, line, roles, _color(drawn))
+      _draw_spread(axes, run, line, roles, drawing.color(drawn))
       drawn += 1
       continue
     for role in roles:
-      _draw_role(axes, run, line, role, _color(drawn))
+      _draw_role(axes, run, line, role, drawing.color(drawn))
       drawn += 1
   low, high = axes.dataLim.intervaly
   if panel.is_logarithmic and 0 < low <= high:
@@ -171,10 +171,6 @@ def _roles(run: runs_lib.Run, line: Line) -> List[str]:
   """The roles that have written the metric of a line."""
   return [role for role in run.roles(line.kind)
           if line.metric in run.events[role].series]
-
-
-def _color(index: int) -> str:
-  return drawing.COLORS[index % len(drawing.COLORS)]
 
 
 def _draw_role(axes: Axes, run: runs_lib.Run, line: Line, role: str,
@@ -262,7 +258,8 @@ def _draw_sides(axes: Axes, run: runs_lib.Run, panel: Panel) -> int:
     # One shard beside the other.
     axes.plot(run.minutes(series.times),
               series.values + 0.6 * index / len(roles), '|',
-              color=_color(index), markersize=8, alpha=0.6, label=_words(role))
+              color=drawing.color(index), markersize=8, alpha=0.6,
+              label=_words(role))
   if roles:
     values = np.concatenate([
         run.events[role].series[_SIDES].values for role in roles])

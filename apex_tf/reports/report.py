@@ -6,14 +6,13 @@
     curves.csv    each evaluation of each of them
 """
 
-import csv
 import datetime
-import io
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Sequence
 
 import apex_tf
 from apex_tf import config as config_lib
+from apex_tf import csv_files
 from apex_tf import files
 from apex_tf.reports import columns
 from apex_tf.reports import comparison
@@ -67,9 +66,9 @@ def read(paths: Sequence[str],
   names = _names(paths)
   parts: List[Part] = []
   messages: List[str] = []
-  for path, name in zip(paths, names):
+  for index, (path, name) in enumerate(zip(paths, names)):
     try:
-      if _resolve(path) in map(_resolve, paths[:len(parts) + len(messages)]):
+      if _resolve(path) in map(_resolve, paths[:index]):
         raise ValueError(f'{path!r} is given twice')
       parts.append(read_part(path, name, presets))
     except ValueError as error:
@@ -119,8 +118,8 @@ def make(parts: Sequence[Part]) -> Dict[str, bytes]:
       'report.html': page.render(
           title, sections, made, renderer.picture).encode(),
       'report.png': renderer.sheet(sections),
-      'report.csv': _csv(columns.csv_rows(runs)),
-      'curves.csv': _csv(columns.curve_rows(runs)),
+      'report.csv': csv_files.to_csv(columns.csv_rows(runs)).encode(),
+      'curves.csv': csv_files.to_csv(columns.curve_rows(runs)).encode(),
   }
 
 
@@ -191,9 +190,3 @@ def _names(paths: Sequence[str]) -> List[str]:
 
 def _resolve(path: str) -> str:
   return os.path.realpath(os.path.expanduser(path))
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
-  text = io.StringIO(newline='')
-  csv.writer(text).writerows(rows)
-  return text.getvalue().encode()

@@ -1,7 +1,7 @@
 """What a page is made of: sections, and what they hold.
 
 A page knows nothing but these. Whatever a report is to say is made into a
-`Section`, by `run_section` for a run.
+`Section`, by `run_section` for a run and `study_section` for a study.
 """
 
 import dataclasses

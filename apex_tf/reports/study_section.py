@@ -1,5 +1,6 @@
 """The section of a study."""
 
+import dataclasses
 from typing import Any, List, Mapping, NamedTuple, Sequence
 
 from matplotlib.axes import Axes
@@ -61,23 +62,36 @@ def read(path: str, name: str,
   if not outcome.arms:
     raise ValueError(
         f'{path!r} is a study without results: no cell is finished yet')
-  runs = [
-      runs_lib.read(cell.cell.directory.path,
-                    f'{name}/{arm.arm.name}/{cell.cell.seed}')
-      for arm in outcome.arms for cell in arm.cells]
-  return Study(runs, _make(outcome, runs[0].summary['versions'], name, presets))
+  runs: List[runs_lib.Run] = []
+  messages: List[str] = []
+  for arm in outcome.arms:
+    for cell in arm.cells:
+      try:
+        run = runs_lib.read(cell.cell.directory.path,
+                            f'{name}/{arm.arm.name}/{cell.cell.seed}')
+        # Its pictures are not drawn, and there may be very many cells.
+        runs.append(dataclasses.replace(run, events={}))
+      except ValueError as error:
+        messages.append(str(error))
+  if messages:
+    raise ValueError('; '.join(messages))
+  return Study(runs, _make(outcome, runs, name, presets))
 
 
-def _make(outcome: outcomes.Outcome, versions: Mapping[str, str], name: str,
+def _make(outcome: outcomes.Outcome, runs: Sequence[runs_lib.Run], name: str,
           presets: Mapping[str, config_lib.Config]) -> section.Section:
   """All that there is to say of it."""
+  versions = runs[-1].summary['versions']
+  others = [run.name for run in runs if run.summary['versions'] != versions]
   is_games = outcome.plan.study.name == grids.GAMES
   plan = outcome.plan
   finished = sum(len(arm.cells) for arm in outcome.arms)
   cells = finished + len(outcome.missing)
-  notes = [tables.describe(outcome), f'In the paper: {plan.study.source}.']
-  if outcome.missing:
-    notes.append(tables.missing_line(outcome))
+  notes = [tables.describe(outcome), f'In the paper: {plan.study.source}.',
+           *tables.notes(outcome)]
+  if others:
+    notes.append('Versions below are those of the last cell; others ran with '
+                 f'others: {", ".join(others)}.')
   table = (games.table if is_games else tables.study_table)(outcome)
   return section.Section(
       title=pictures.title(outcome),

@@ -2,6 +2,7 @@ import statistics
 
 import pytest
 
+from apex_tf import config as config_lib
 from apex_tf.environments import atari
 from apex_tf.environments import scores
 
@@ -50,3 +51,17 @@ def test_games_without_reference() -> None:
 
 def test_every_game_is_one_of_ale() -> None:
   assert set(scores.REFERENCE_SCORES) <= set(atari.games())
+
+
+def test_games_and_their_references() -> None:
+  config = config_lib.EnvironmentConfig(suite='atari', game='breakout')
+  assert len(scores.games(config)) == 57
+  reference = scores.reference_scores(config)
+  assert reference is not None and reference.human == 30.5
+  config.game = 'adventure'
+  assert scores.reference_scores(config) is None
+  config = config_lib.EnvironmentConfig(suite='minatar', game='breakout')
+  assert scores.games(config) == [
+      'asterix', 'breakout', 'freeway', 'seaquest', 'space_invaders']
+  assert scores.reference_scores(config) is None  # The game is another.
+  assert scores.games(config_lib.EnvironmentConfig()) == []

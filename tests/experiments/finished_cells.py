@@ -11,20 +11,22 @@ Curve = Sequence[Tuple[int, float]]
 
 
 def finish(cell: study_directory.Cell, curve: Curve,
-           stop_reason: str = 'max_learner_steps', **others: Any) -> None:
+           stop_reason: str = 'max_learner_steps', final: bool = True,
+           **others: Any) -> None:
   """Writes what a cell leaves that has ended.
 
   Args:
     cell: to be finished.
     curve: its evaluations.
     stop_reason: why it ended.
+    final: whether the last evaluation is the final one.
     **others: fields of its status.
   """
   evaluations = [
       status_lib.Evaluation(
           learner_step=step, agent_steps=8 * step, environment_frames=8 * step,
           wall_seconds=step / 10, returns=[mean - 1, mean + 1], complete=True,
-          final=index == len(curve) - 1, mean=mean, std=1.0)
+          final=final and index == len(curve) - 1, mean=mean, std=1.0)
       for index, (step, mean) in enumerate(curve)]
   fields: Dict[str, Any] = dict(
       phase=status_lib.DONE, stop_reason=stop_reason, learner_steps=1000,

@@ -99,7 +99,7 @@ def test_names_of_arms_differ(config, dpg_config):
     ('actors', '0', 'whole numbers from 1 to 100,000'),
     ('actors', '2.5', 'whole numbers from 1'),
     ('actors', '-3', 'whole numbers from 1'),
-    ('capacity', '4999', 'whole numbers from 5,000 to'),
+    ('capacity', '4999', 'whole numbers from 5,000 to 1,000,000,000'),
     ('recency', '5', 'divisors of the number of actors, 32'),
     ('recency', '1', 'whole numbers from 2 to 64'),
     ('epsilons', '1.01', 'numbers from 0 to 1'),
@@ -123,9 +123,31 @@ def test_eviction_exponents(dpg_config):
       grids.STUDIES['eviction'].arms(dpg_config, [value])
 
 
-def test_a_value_twice(config):
-  with pytest.raises(ValueError, match="values has '3' more than once"):
-    grids.STUDIES['n_step'].arms(config, ['3', '1', '3'])
+@pytest.mark.parametrize('study, values', [
+    ('n_step', ['3', '1', '3']), ('actors', ['8', '08']),
+    ('epsilons', ['0.1', '.1']), ('epsilons', ['0.1', '1e-1']),
+    ('prioritization', ['uniform', 'uniform'])])
+def test_two_arms_of_one_configuration(config, study, values):
+  with pytest.raises(ValueError) as error:
+    grids.STUDIES[study].arms(config, values)
+  assert str(error.value).startswith(
+      f"values has {','.join(values)!r}, but must have values that differ: the "
+      'arms ')
+
+
+def test_the_ladder_is_no_single_epsilon(config):
+  config.dqn.epsilon_alpha = 0.0
+  study = grids.STUDIES['epsilons']
+  assert study.defaults(config) == ['0.4']
+  with pytest.raises(ValueError, match="arms 'the ladder' and 'ε 0.4 for all'"):
+    study.arms(config, ['0.4'])
+
+
+def test_actors_share_processes_evenly(config):
+  config.actor.num_actors = 14
+  arms = grids.STUDIES['actors'].arms(config, ['360', '13', '17'])
+  assert _fields(arms, 'actor.num_actors', 'actor.environments_per_actor') == [
+      (12, 30), (13, 1), (1, 17)]
 
 
 def test_the_agent_of_a_study(config, dpg_config):

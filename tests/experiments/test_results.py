@@ -97,7 +97,8 @@ def test_nothing_is_finished(directory, config):
 
 def test_a_cell_that_lacks_something(directory, plan):
   cell = directory.cells(plan)[0]
-  os.unlink(cell.directory.status_file)
+  with open(cell.directory.status_file, 'w', encoding='utf-8') as file:
+    file.write('{')
   with pytest.raises(ValueError, match='the cell .*/n_1/0 cannot be read'):
     results.write(directory, plan, '')
 
@@ -115,12 +116,17 @@ def test_scores_of_games_by_hand(directory):
   pong, breakout = _read_csv(directory.result_file(plan, '.csv'))
   assert (pong['game'], pong['seeds']) == ('pong', '2')
   # Human play is 14.6, and (20.9 + 20.7) / (14.6 + 20.7) is the paper's too.
-  assert float(pong['final_human_normalized']) == pytest.approx(100.0)
-  assert float(pong['best_human_normalized']) == pytest.approx(117.85, abs=.01)
-  assert float(pong['paper_best_human_normalized']) == pytest.approx(
+  assert float(pong['human_normalized_final_percent']) == pytest.approx(100.0)
+  assert float(pong['human_normalized_best_percent']) == pytest.approx(
       117.85, abs=.01)
-  assert float(breakout['final_return']) == pytest.approx(16.1)
-  assert float(breakout['final_human_normalized']) == pytest.approx(50.0)
+  assert float(pong['human_normalized_apex_noop_percent']) == pytest.approx(
+      117.85, abs=.01)
+  assert float(breakout['final_return_mean']) == pytest.approx(16.1)
+  # Of 1.7 and 30.5, the deviation is 20.36 and t 12.71.
+  assert float(breakout['final_return_half_width']) == pytest.approx(
+      12.706 * 20.365 / 2**0.5, rel=1e-3)
+  assert float(breakout['human_normalized_final_percent']) == (
+      pytest.approx(50.0))
   assert pong['protocol_action_set'] == 'all 18'
   assert pong['protocol_max_noops'] == '30'
   assert pong['protocol_sticky_action_probability'] == '0.0'
@@ -140,7 +146,7 @@ def test_games_without_reference_scores(directory, config):
   finished_cells.finish(directory.cells(plan)[0], [(0, 3.0), (10, 9.0)])
   results.write(directory, plan, 'command')
   (row,) = _read_csv(directory.result_file(plan, '.csv'))
-  assert row['final_return'] == row['best_return'] == '9.0'
-  assert row['human'] == row['paper_best_human_normalized'] == ''
+  assert row['final_return_mean'] == row['best_return_mean'] == '9.0'
+  assert row['human_return'] == row['human_normalized_apex_noop_percent'] == ''
   with open(directory.result_file(plan, '.md'), encoding='utf-8') as file:
     assert 'Human-normalized' not in file.read()

@@ -32,7 +32,7 @@ def test_one_seed_has_no_interval():
 def test_common_places_by_hand():
   curves = [(np.array([0.0, 10.0]), np.array([0.0, 100.0])),
             (np.array([4.0, 6.0, 20.0]), np.array([1.0, 3.0, 3.0]))]
-  places, heights = statistics.on_common_places(curves, 4)
+  places, heights = statistics.on_common_grid(curves, 4)
   np.testing.assert_allclose(places, [4, 6, 8, 10])
   np.testing.assert_allclose(heights, [[40, 60, 80, 100], [1, 3, 3, 3]])
 
@@ -40,12 +40,12 @@ def test_common_places_by_hand():
 def test_curves_without_a_common_place():
   curves = [(np.array([0.0, 1.0]), np.zeros(2)),
             (np.array([2.0]), np.zeros(1))]
-  places, heights = statistics.on_common_places(curves, 4)
+  places, heights = statistics.on_common_grid(curves, 4)
   assert places.shape == (0,) and heights.shape == (2, 0)
 
 
 def test_curves_of_one_point():
   curves = [(np.array([5.0]), np.array([1.0])),
             (np.array([5.0]), np.array([3.0]))]
-  places, heights = statistics.on_common_places(curves, 4)
+  places, heights = statistics.on_common_grid(curves, 4)
   assert places.tolist() == [5.0] and heights.tolist() == [[1.0], [3.0]]

@@ -1,6 +1,9 @@
 """What a study's directory holds, and what it takes."""
 
+import copy
 import json
+import os
+import pathlib
 
 import pytest
 
@@ -68,6 +71,23 @@ def test_finished_cells(directory, plan):
   assert not directory.cells(plan)[0].is_finished()
 
 
+def test_a_cell_whose_last_policy_was_not_evaluated(directory, plan):
+  cell = directory.cells(plan)[0]
+  # As one leaves that is interrupted meanwhile.
+  finished_cells.finish(cell, [(0, 1.0), (500, 2.0)], final=False)
+  assert not cell.is_finished()
+
+
+def test_times_resumed(directory, plan):
+  cell = directory.cells(plan)[0]
+  assert cell.times_resumed() == 0
+  finished_cells.finish(cell, [(0, 1.0)])
+  for number in (1, 2):
+    os.makedirs(os.path.join(
+        cell.directory.logs_directory, f'previous_{number}'))
+  assert cell.times_resumed() == 2
+
+
 def test_a_cell_that_cannot_be_read(directory, plan):
   cell = directory.cells(plan)[0]
   finished_cells.finish(cell, [(0, 1.0)])
@@ -82,8 +102,35 @@ def test_a_study_may_grow(directory, plan, config):
   directory.write(plan)
   directory.check(plan)
   directory.check(Plan(plan.study, config, ('1', '3', '5'), 3))
-  config.run.max_learner_steps = 5000
+
+
+def test_games_may_be_given_higher_limits(directory, config):
+  config.run.max_learner_steps = 0
+  config.run.max_minutes = 10.0
+
+  def plan():
+    return Plan(grids.STUDIES['games'], copy.deepcopy(config), ('breakout',), 1)
+
+  directory.write(plan())
+  config.run.max_minutes = 20.0
+  directory.check(plan())
+  config.run.max_minutes = 5.0
+  with pytest.raises(ValueError, match='run.max_minutes is 5.0, but must be'):
+    directory.check(plan())
+
+
+def test_what_a_killed_command_leaves_is_no_obstacle(directory, plan):
+  with directory.locked():
+    pass
+  (pathlib.Path(directory.path) / '.study.json.1.2').write_text('{')
   directory.check(plan)
+
+
+def test_places_where_no_study_can_be(tmp_path, plan):
+  (tmp_path / 'file').write_text('')
+  for path in ('file', 'file/study'):
+    with pytest.raises(ValueError, match='but must be a directory, and '):
+      study_directory.StudyDirectory(str(tmp_path / path)).check(plan)
 
 
 @pytest.mark.parametrize('change, message', [
@@ -104,7 +151,10 @@ def test_another_study_is_refused(directory, plan, change, message):
 
 @pytest.mark.parametrize('section, field, value', [
     ('agent', 'n_step', 5), ('dqn', 'learning_rate', 0.5),
-    ('actor', 'environments_per_actor', 4), ('run', 'seed', 1)])
+    ('actor', 'environments_per_actor', 4), ('run', 'seed', 1),
+    # What a run may change, but the cells of a study may not.
+    ('run', 'max_learner_steps', 10), ('run', 'max_learner_steps', 5000),
+    ('evaluator', 'episodes', 3)])
 def test_another_configuration_is_refused(directory, plan, section, field,
                                           value):
   directory.write(plan)

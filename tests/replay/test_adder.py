@@ -190,6 +190,9 @@ def test_inserted_at_the_maximum(serve):
   transition_oracle.add_known_priorities(adder, [0.0, 0.5, 3.0, 2.0, 4.0, 0.1])
   assert [s.info.priority for s in _read_all(client)] == [
       1.0, 1.0, 3.0, 3.0, 4.0, 4.0]
+  # What is reported is their own |TD|.
+  assert adder.statistics.take_priorities() == pytest.approx(
+      [1e-6, 0.5, 3.0, 2.0, 4.0, 0.1])
   adder.close()
 
 

@@ -11,6 +11,7 @@ from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
+from apex_tf.monitoring import tensorboard_layout
 
 LEARNER_STEPS = 500
 
@@ -49,7 +50,9 @@ def write_points(directory: run_directory.RunDirectory, role: str,
                  points: Sequence[Dict[str, float]]) -> None:
   """Writes a new event file of a role."""
   logger = metrics_lib.MetricsLogger(
-      directory.tensorboard_directory(role), role)
+      directory.tensorboard_directory(role), role,
+      layout=tensorboard_layout.make_summary('dqn') if role == 'learner'
+      else None)
   for point in points:
     logger.write(point)
   logger.close()

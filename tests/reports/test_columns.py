@@ -25,9 +25,11 @@ def _run(config, returns=(10.0, 14.0), name='run', **others):
 
 
 def _row(run):
-  header, row = columns.csv_rows([run])
-  assert len(set(header)) == len(header) == len(row)
-  return dict(zip(header, row))
+  (row,) = columns.csv_rows([run])
+  names = [name for group in columns.GROUPS for column in group.columns
+           for name in column.names]
+  assert list(row) == ['run', *names]  # Each once.
+  return row
 
 
 def test_human_normalized_scores_of_pong():
@@ -49,15 +51,17 @@ def test_human_normalized_scores_of_pong():
 def test_protocols_of_atari():
   config = made_runs.atari_config()
   row = _row(_run(config))
-  assert row['full_action_set'] is True and row['max_noops'] == 30
-  assert row['repeat_action_probability'] == 0.0
-  assert row['training_limit_agent_steps'] == 12_500
-  assert row['evaluation_limit_agent_steps'] == 27_000
-  assert row['life_loss_in_training'] is True
+  assert row['protocol_action_set'] == 'all 18'
+  assert row['protocol_max_noops'] == 30
+  assert row['protocol_sticky_action_probability'] == 0.0
+  assert row['protocol_max_training_frames'] == 50_000
+  assert row['protocol_max_evaluation_frames'] == 108_000
+  assert row['protocol_zero_discount_on_life_loss'] is True
   config.environment.atari_protocol = 'machado2018'
   row = _row(_run(config))
-  assert row['max_noops'] == 0 and row['repeat_action_probability'] == 0.25
-  assert row['life_loss_in_training'] is False
+  assert row['protocol_max_noops'] == 0
+  assert row['protocol_sticky_action_probability'] == 0.25
+  assert row['protocol_zero_discount_on_life_loss'] is False
 
 
 def test_what_is_not_known_is_blank():
@@ -66,15 +70,17 @@ def test_what_is_not_known_is_blank():
   config.environment.game = 'breakout'  # A game of Atari has that name too.
   run = _run(config, returns=(math.nan,))
   row = _row(run)
-  for name in ('random_return', 'human_normalized_best_percent', 'max_noops',
-               'final_return_mean'):
-    assert row[name] == ''
+  for name in ('random_return', 'human_normalized_best_percent',
+               'protocol_max_noops', 'final_return_mean'):
+    assert row[name] is None
+  assert row['protocol_action_set'] == 'all 6'
   result, *others = columns.facts(run)
   assert ('final return', columns.BLANK) in result.rows
-  assert [table.title for table in others] == ['What it took', 'Evaluation']
+  assert [table.title for table in others] == [
+      'What it took', 'Evaluation', 'Protocol']
   # A game without scores of others, of Atari.
   row = _row(_run(made_runs.atari_config('adventure')))
-  assert row['human_return'] == '' and row['max_noops'] == 30
+  assert row['human_return'] is None and row['protocol_max_noops'] == 30
 
 
 def test_a_page_says_it_in_words():
@@ -88,10 +94,9 @@ def test_a_page_says_it_in_words():
   assert against["the paper's, human-normalised"] == '117.8%'
   assert tables['What it took']['environment frames'] == '20,000'
   assert tables['What it took']['wall time'] == '10 min'
-  assert tables['Protocol of Atari']['action set'] == 'all 18'
-  assert tables['Protocol of Atari']['sticky actions'] == 'none'
-  assert tables['Protocol of Atari']['longest evaluation episode'] == (
-      '108,000 frames')
+  assert tables['Protocol']['action set'] == 'all 18'
+  assert tables['Protocol']['zero discount on life loss'] == 'yes'
+  assert tables['Protocol']['max evaluation frames'] == '108,000'
 
 
 def test_several_runs_have_a_row_each_where_it_concerns_them():
@@ -99,14 +104,16 @@ def test_several_runs_have_a_row_each_where_it_concerns_them():
           _run(config_lib.Config(), name='b')]
   tables = {table.title: table for table in columns.comparison(both)}
   assert [row[0] for row in tables['Result'].rows] == ['a', 'b']
-  assert [row[0] for row in tables['Protocol of Atari'].rows] == ['a']
+  assert [row[0] for row in tables['Protocol'].rows] == ['a']
   assert all(len(row) == len(table.header)
              for table in tables.values() for row in table.rows)
 
 
 def test_curves_have_each_evaluation():
-  header, first, last = columns.curve_rows([_run(made_runs.atari_config())])
-  assert header == ('run', 'learner_step', 'agent_steps', 'environment_frames',
-                    'minutes', 'mean', 'std', 'episodes')
-  assert first == ('run', 100, 1000, 4000, 100 / 60, 18.0, 0.0, 1)
-  assert last == ('run', 500, 5000, 20_000, 500 / 60, 12.0, 2.0, 2)
+  first, last = columns.curve_rows([_run(made_runs.atari_config())])
+  assert first == {
+      'run': 'run', 'learner_step': 100, 'agent_steps': 1000,
+      'environment_frames': 4000, 'minutes': 100 / 60, 'mean': 18.0, 'std': 0.0,
+      'episodes': 1}
+  assert list(last.values()) == [
+      'run', 500, 5000, 20_000, 500 / 60, 12.0, 2.0, 2]

@@ -50,7 +50,7 @@ def _texts(section):
 def test_what_a_study_says(study):
   made = study_section.read(
       study, 'mine', {'configs/minatar.py': minatar.get_config()}).section
-  assert made.title == 'MinAtar Breakout · Ape-X DQN · steps of the return'
+  assert made.title == 'MinAtar Breakout · Ape-X DQN · n of the n-step return'
   assert dict(made.highlights) == {
       'cells finished': '6 of 9', 'arms': '3', 'seeds': '3'}
   assert any('Not finished: n = 5, seed 0; n = 5, seed 1; n = 5, seed 2.' in
@@ -88,7 +88,7 @@ def test_runs_and_studies_on_one_page(study, tmp_path):
   page = report.make(report.read([*paths, study], {}))['report.html'].decode()
   assert '2 runs and 1 study of Ape-X' in page
   # The cells are compared by their study, and not with the runs.
-  assert 'All runs' in page and 'steps of the return' in page
+  assert 'All runs' in page and 'n of the n-step return' in page
   assert 'study/n_1/0' not in page
 
 
