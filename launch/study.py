@@ -19,6 +19,7 @@ from absl import logging
 from ml_collections import config_flags
 
 from apex_tf import config as config_lib
+from apex_tf import settings
 from apex_tf import validation
 from apex_tf.experiments import grids
 from apex_tf.experiments import results
@@ -26,9 +27,6 @@ from apex_tf.experiments import runner as runner_lib
 from apex_tf.experiments import study_directory
 from apex_tf.replay import footprint
 from launch import command_line
-
-# Of `run`, what ends a run besides `max_learner_steps`.
-_ENDS = ('max_minutes', 'max_agent_steps', 'target_return')
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file(
@@ -74,14 +72,12 @@ def check(plan: study_directory.Plan, preset: config_lib.Config) -> None:
     ValueError: why not; names the field, its value and what is allowed, and
       the arm.
   """
-  if plan.study.holds_rate:
-    for field in _ENDS:
-      value, before = (getattr(config.run, field)
-                       for config in (plan.config, preset))
-      if value != before:
-        raise ValueError(
-            f'run.{field} is {value}, but must not be given in the study '
-            f'{plan.study.name}, whose cells end at run.max_learner_steps')
+  no_end = study_directory.NO_OTHER_END
+  for field, value, _ in settings.all_differences(plan.config, preset):
+    if plan.study.holds_rate and value != no_end.get(field, value):
+      raise ValueError(
+          f'{field} is {value}, but must not be given in the study '
+          f'{plan.study.name}, whose cells end at run.max_learner_steps')
   for arm in plan.arms():
     config = plan.cell_config(arm, plan.config.run.seed)
     try:

@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import math
 import os
 from typing import Iterator, List, NamedTuple, Sequence
 
@@ -29,6 +30,9 @@ _CELLS = 'cells'
 _UNFINISHED = ('', status_lib.INTERRUPTED, status_lib.FAILED)
 # What a game may have more of, where it is a cell that goes on.
 _LIMITS = ('run.max_learner_steps', 'run.max_agent_steps', 'run.max_minutes')
+# What ends a run besides learner steps, and its value where nothing does.
+NO_OTHER_END = {'run.max_minutes': math.inf, 'run.max_agent_steps': 0,
+                'run.target_return': math.inf}
 # How many changes are named.
 _SHOWN = 3
 
@@ -104,13 +108,9 @@ class Plan:
 
   def cell_config(self, arm: grids.Arm, seed: int) -> config_lib.Config:
     """Of one cell, which ends at `run.max_learner_steps` and not before."""
-    overrides = dict(arm.overrides)
-    overrides['run.seed'] = seed
-    if self.study.holds_rate:
-      overrides['run.target_return'] = overrides['run.max_minutes'] = (
-          float('inf'))
-      overrides['run.max_agent_steps'] = 0
-    return settings.replace(self.config, overrides)
+    ends = NO_OTHER_END if self.study.holds_rate else {}
+    return settings.replace(
+        self.config, {**arm.overrides, **ends, 'run.seed': seed})
 
 
 class StudyDirectory:

@@ -60,8 +60,9 @@ def test_a_killed_study_goes_on(tmp_path, wait_until):
     study = subprocess.Popen(
         _grid(workdir), cwd=programs.ROOT, stdout=output,
         stderr=subprocess.STDOUT, env=programs.shell_environment())
-  patience = programs.PATIENCE_SECONDS
-  wait_until(lambda: _learner_steps(second) > 0, patience)
+  wait_until(lambda: _learner_steps(second) > 0 or study.poll() is not None,
+             programs.PATIENCE_SECONDS)
+  assert study.poll() is None, (tmp_path / 'output').read_text()
   finished_at = os.stat(first / 'summary.json').st_mtime_ns
   study.kill()
   study.wait()
@@ -96,8 +97,8 @@ def test_ctrl_c_ends_a_study_and_its_cell(tmp_path, wait_until):
         stderr=subprocess.STDOUT,
         env={**programs.shell_environment(), 'PYTHONUNBUFFERED': '1'})
   # As early as a cell has a process.
-  wait_until(lambda: 'Cell 1 of 2' in (tmp_path / 'output').read_text(),
-             programs.PATIENCE_SECONDS)
+  wait_until(lambda: 'Cell 1 of 2' in (tmp_path / 'output').read_text() or
+             study.poll() is not None, programs.PATIENCE_SECONDS)
   study.send_signal(signal.SIGINT)
   assert study.wait(programs.PATIENCE_SECONDS) == 0
   said = (tmp_path / 'output').read_text()
@@ -128,7 +129,7 @@ def test_a_cell_that_fails_is_named(tmp_path):
     (['--study=actors', '--values=20001',
       '--config.actor.num_actors=1'],
      'actor.environments_per_actor is 20001, but must be at most 1024 (in the '
-     'arm 20001 actors)'),
+     "arm '20001 actors')"),
     (['--study=n_step', '--config.run.max_learner_steps=0'],
      'run.max_learner_steps is 0, but must be at least 1'),
     (['--study=n_step', '--config.run.max_minutes=5'],
