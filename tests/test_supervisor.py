@@ -132,7 +132,9 @@ class _Supervised:
           stdout=log, stderr=log, start_new_session=True)
 
   def lines(self):
-    return self.log.read_text().splitlines()
+    """Those that are whole: one may just be written."""
+    whole, _, _ = self.log.read_text().rpartition('\n')
+    return whole.splitlines()
 
   def starts(self):
     """Process ids of the role's starts."""
