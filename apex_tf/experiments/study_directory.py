@@ -107,7 +107,8 @@ class Plan:
     return self.study.arms(self.config, self.values)
 
   def cell_config(self, arm: grids.Arm, seed: int) -> config_lib.Config:
-    """Of one cell, which ends at `run.max_learner_steps` and not before."""
+    """Of one cell. Where the rate is held, it ends at `run.max_learner_steps`
+    and not before."""
     ends = NO_OTHER_END if self.study.holds_rate else {}
     return settings.replace(
         self.config, {**arm.overrides, **ends, 'run.seed': seed})

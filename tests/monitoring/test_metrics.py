@@ -157,12 +157,11 @@ def test_a_logger_outlives_a_full_disk(small_disk):
   for step in (1000, 1001):
     logger.write({'step': step, 'loss': step})
   logger.close()
-  assert len(set(directory.iterdir())) == 2
-  # TensorBoard reads files by their names, which end in the writer's number:
-  # of one second, the hundredth comes before the ninety-ninth.
-  points = {name: sorted(found) for name, found in _read(directory).items()}
-  assert points['learner/loss'] == [
-      (step, step) for step in (*range(201 - lost), 1000, 1001)]
+  (first,), (second,) = names, set(directory.iterdir()) - names
+  assert _read(first)['learner/loss'] == [
+      (step, step) for step in range(201 - lost)]
+  points = _read(second)
+  assert points['learner/loss'] == [(1000, 1000), (1001, 1001)]
   assert points['learner/failed_writes'][-1] == (1001, failed + lost)
 
 
