@@ -13,7 +13,7 @@ A priority is stale by as long as its sample waits in them.
 
 import queue
 import threading
-from typing import Callable, Iterator, NamedTuple, Optional
+from typing import Callable, Iterator, NamedTuple, Optional, TypeVar
 
 from acme import specs
 import reverb
@@ -23,6 +23,8 @@ from apex_tf import config as config_lib
 from apex_tf import losses
 from apex_tf import types
 from apex_tf.replay import layout
+
+_T = TypeVar('_T')
 
 
 class Batch(NamedTuple):
@@ -126,9 +128,12 @@ class BatchFetcher(Iterator[Batch]):
 
   def _fetch(self, make_dataset_fn: Callable[[], tf.data.Dataset]) -> None:
     try:
-      for batch in make_dataset_fn():
-        if not self._put(batch):
-          return
+      dataset = _first_use(make_dataset_fn)
+      batches = _first_use(lambda: iter(dataset))
+      while True:
+        batch = _first_use(lambda: next(batches, None))
+        if batch is None or not self._put(batch):
+          break
     except Exception as error:  # pylint: disable=broad-except
       self._error = error  # Raised by `next`, in the learner's thread.
     self._put(None)
@@ -175,3 +180,17 @@ class BatchFetcher(Iterator[Batch]):
     if self._error is not None and not self._stop.is_set():
       raise self._error
     raise StopIteration
+
+
+def _first_use(call: Callable[[], _T]) -> _T:
+  """What a call returns that may use an operation for the first time.
+
+  TensorFlow 2.8 sometimes fails where two threads do so at once, as the
+  fetchers of two shards may: before the operation has begun, and not again.
+  """
+  while True:
+    try:
+      return call()
+    except tf.errors.InternalError as error:
+      if 'is in the cache but not in the library' not in error.message:
+        raise

@@ -13,7 +13,10 @@ from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from tests.integration import programs
 
-PATIENCE_SECONDS = programs.PATIENCE_SECONDS
+# Eight roles import TensorFlow, perhaps while others use the machine.
+PATIENCE_SECONDS = 400.0
+# What a role may need to print the stacks of its threads.
+_STACKS_SECONDS = 5.0
 
 
 class Role:
@@ -36,8 +39,10 @@ class Role:
           command, cwd=programs.ROOT, stdout=file, stderr=subprocess.STDOUT,
           start_new_session=True, env={
               **programs.shell_environment(), 'TF_CPP_MIN_LOG_LEVEL': '2',
-              'PYTHONPATH': str(programs.ROOT), **(environment or {})})
+              'PYTHONFAULTHANDLER': '1', 'PYTHONPATH': str(programs.ROOT),
+              **(environment or {})})
     self.pid = self._process.pid
+    self._may_fail = False
 
   @property
   def output(self) -> str:
@@ -48,12 +53,18 @@ class Role:
     """Whether it has not ended."""
     return self._process.poll() is None
 
+  def failed(self) -> bool:
+    """Whether it has ended with an error that no test has asked for."""
+    return not self._may_fail and self._process.poll() not in (None, 0)
+
   def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
     """Waits for its end; the exit code."""
+    self._may_fail = True
     return self._process.wait(seconds)
 
   def kill(self, number: int = signal.SIGKILL) -> None:
     """Sends all its processes a signal, if there are any."""
+    self._may_fail = True
     try:
       os.killpg(self.pid, number)
     except ProcessLookupError:
@@ -119,12 +130,29 @@ class Cluster:
       last = status
       if condition(status):
         return status
-      assert time.monotonic() < deadline, (status, {
-          role.name: role.output[-2000:] for role in self._roles})
+      failed = [role for role in self._roles if role.failed()]
+      assert not failed, _tails(failed)
+      assert time.monotonic() < deadline, self._where_they_are(status)
       time.sleep(0.1)
+
+  def _where_they_are(self, status: status_lib.RunStatus) -> str:
+    """Ends the roles; the stacks of the newest one, the others are printed."""
+    running = [role for role in self._roles if role.runs()]
+    for role in running:
+      role.kill(signal.SIGABRT)
+    time.sleep(_STACKS_SECONDS)
+    print(_tails(running, 20000))
+    return (f'{status.phase}, learner step {status.learner_steps}, agent step '
+            f'{status.agent_steps}\n{_tails(running[-1:])}')
 
   def close(self) -> None:
     """Ends whatever is left."""
     for role in self._roles:
       role.kill()
       role.wait()
+
+
+def _tails(roles: Sequence[Role], characters: int = 3000) -> str:
+  """The last of what they have printed."""
+  return '\n'.join(f'=== {role.name}\n{role.output[-characters:]}'
+                   for role in roles)

@@ -241,3 +241,24 @@ def test_an_error_of_the_dataset_is_raised(serve):
       lambda: _make_dataset(server).map(check), threading.Event())
   with pytest.raises(tf.errors.InvalidArgumentError, match='not like this'):
     next(fetcher)
+
+
+def test_a_fetcher_outlives_two_first_uses_at_once(serve):
+  """What TensorFlow 2.8 says to one of two threads, now and then."""
+  server = _make_server(serve)
+  _fill(server.localhost_client())
+  errors = [tf.errors.InternalError(
+      None, None, f'Function: __wrapped__{name}_device_CPU:0 is in the cache '
+      f'but not in the library [Op:{name}]')
+            for name in ('BatchDatasetV2', 'MakeIterator')]
+
+  def make_dataset():
+    if errors:
+      raise errors.pop()
+    return _make_dataset(server)
+
+  assert isinstance(next(dataset_lib.BatchFetcher(
+      make_dataset, threading.Event())), dataset_lib.Batch)
+  errors.append(tf.errors.InternalError(None, None, 'something else'))
+  with pytest.raises(tf.errors.InternalError, match='something else'):
+    next(dataset_lib.BatchFetcher(make_dataset, threading.Event()))
