@@ -96,8 +96,8 @@ class ReplayConfig:
       'comparison).', choices=INSERT_PRIORITIES)
   insert_copies: int = settings.setting(
       1, 'Times each transition is inserted. [paper: 1, and 8 for 32 actors in '
-      'appendix A, to separate how recent data is from how diverse]',
-      minimum=1, maximum=64)
+      'appendix A, to separate how recent data is from how diverse; Reverb '
+      'warns at each item above 50]', minimum=1, maximum=64)
   minimum_priority: float = settings.setting(
       1e-6, 'Floor of a priority, so that no transition is lost to sampling. '
       '[ours]', above=0.0, maximum=1e6)

@@ -37,6 +37,7 @@ class Coordinator:
     self._clock = clock
     self._start = clock()
     self._learning_start: Optional[float] = None
+    self._learning_end: Optional[float] = None
     # Of the processes before this one.
     self._earlier_wall_seconds = 0.0
     self._earlier_learning_seconds = 0.0
@@ -61,8 +62,9 @@ class Coordinator:
   def _learning_seconds(self) -> float:
     if self._learning_start is None:
       return self._earlier_learning_seconds
-    return (self._earlier_learning_seconds + self.wall_seconds -
-            self._learning_start)
+    end = (self.wall_seconds if self._learning_end is None
+           else self._learning_end)
+    return self._earlier_learning_seconds + end - self._learning_start
 
   def get_phase(self) -> str:
     """The phase of the run, one of `status.PHASES`."""
@@ -121,6 +123,7 @@ class Coordinator:
         if reason:
           self._stop_reason = reason
           self._phase = status_lib.STOPPING
+          self._learning_end = self.wall_seconds
       return self._phase
 
   def begin_final_evaluation(self) -> None:
@@ -184,7 +187,8 @@ class Coordinator:
     many now.
     """
     with self._lock:
-      self._start, self._learning_start = self._clock(), None
+      self._start = self._clock()
+      self._learning_start = self._learning_end = None
       self._earlier_wall_seconds = state['wall_seconds']
       self._earlier_learning_seconds = state['learning_seconds']
       self._learner_steps = state['learner_steps']

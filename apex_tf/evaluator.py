@@ -38,7 +38,7 @@ class Evaluator:
         asks it to, since a version is evaluated whole.
       num_episodes: of one evaluation.
       max_seconds: after which one ends with the episodes it has.
-      game: Atari game, for the human-normalised score; otherwise "".
+      game: Atari game, for the human-normalized score; otherwise "".
     """
     self._environment = environment
     self._variable_client = variable_client

@@ -17,6 +17,8 @@ logging = std_logging.getLogger('absl')
 
 # What TensorBoard, a status and a record need for a while; no checkpoint.
 _ROOM_BYTES = 1 << 16
+# Of files for others to read, as any that a user makes; the umask takes away.
+MODE_OF_RESULTS = 0o666
 # Of a disk that takes nothing for a while.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 

@@ -10,12 +10,9 @@ have 22,800 million, in five days with 360 actors.
 from apex_tf import config as config_lib
 from configs import atari
 
-_FRAMES = 200_000_000
-_FRAMES_PER_AGENT_STEP = 4
-
 
 def get_config() -> config_lib.Config:
   """The paper's settings, and when a game is over."""
   config = atari.get_config()
-  config.run.max_agent_steps = _FRAMES // _FRAMES_PER_AGENT_STEP
+  config.run.max_agent_steps = 50_000_000  # Of 4 emulator frames.
   return config

@@ -18,14 +18,10 @@ from absl import flags
 from absl import logging
 from ml_collections import config_flags
 
-from apex_tf import config as config_lib
-from apex_tf import settings
-from apex_tf import validation
 from apex_tf.experiments import grids
 from apex_tf.experiments import results
 from apex_tf.experiments import runner as runner_lib
 from apex_tf.experiments import study_directory
-from apex_tf.replay import footprint
 from launch import command_line
 
 FLAGS = flags.FLAGS
@@ -65,27 +61,6 @@ def make_plan() -> study_directory.Plan:
   return study_directory.Plan(study, FLAGS.config, tuple(values), FLAGS.seeds)
 
 
-def check(plan: study_directory.Plan, preset: config_lib.Config) -> None:
-  """Checks that every arm can run.
-
-  Raises:
-    ValueError: why not; names the field, its value and what is allowed, and
-      the arm.
-  """
-  no_end = study_directory.NO_OTHER_END
-  for field, value, _ in settings.all_differences(plan.config, preset):
-    if plan.study.holds_rate and value != no_end.get(field, value):
-      raise ValueError(
-          f'{field} is {value}, but must not be given in the study '
-          f'{plan.study.name}, whose cells end at run.max_learner_steps')
-  for arm in plan.arms():
-    config = plan.cell_config(arm, plan.config.run.seed)
-    try:
-      footprint.check(config, validation.validate(config))
-    except ValueError as error:
-      raise ValueError(f'{error} (in the arm {arm.label!r})') from error
-
-
 def main(argv: Sequence[str]) -> None:
   del argv
   logging.set_verbosity(logging.WARNING)
@@ -96,7 +71,7 @@ def main(argv: Sequence[str]) -> None:
   try:
     plan = make_plan()
     directory.check(plan)
-    check(plan, preset)
+    plan.check(preset)
   except ValueError as error:
     command_line.refuse(str(error))
   runner = runner_lib.Runner(preset_path, preset)

@@ -63,6 +63,18 @@ def test_phases_of_a_run_without_limits(make, clock):
   assert coordinator.wall_seconds == 10**9 + 30
 
 
+def test_a_final_evaluation_is_no_learning(make, clock):
+  coordinator = make(max_learner_steps=2)
+  coordinator.report_learner(1)
+  clock.now += 20
+  coordinator.report_learner(2)
+  clock.now += 7
+  coordinator.report_evaluation(_evaluation(2, 1.0, final=True))
+  status = coordinator.status()
+  assert (status.phase, status.learning_seconds) == (status_lib.DONE, 20)
+  assert status.wall_seconds == 27
+
+
 @pytest.mark.parametrize('learning', [True, False])
 def test_max_minutes(make, clock, learning):
   coordinator = make(max_minutes=2.0)

@@ -27,6 +27,7 @@ def describe(config: config_lib.Config) -> Dict[str, Any]:
     return {
         'action_set': 'all 6',
         'sticky_action_probability': 0.1,
+        'reward_clip': environment.reward_clip,
         'max_episode_agent_steps': environment.max_episode_steps or None,
         'evaluation_epsilon': config.dqn.evaluation_epsilon,
     }

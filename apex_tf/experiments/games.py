@@ -1,6 +1,5 @@
 """Scores of a suite of games, against random, human and the paper's play."""
 
-import math
 import statistics
 from typing import Any, Dict, List, Optional
 
@@ -43,6 +42,8 @@ def _row(arm: outcomes.ArmOutcome) -> Row:
   return {
       'game': environment.game,
       'seeds': len(arm.cells),
+      'final_evaluations_complete': all(
+          cell.summary['final_evaluation_complete'] for cell in arm.cells),
       'final_return_mean': final and final.mean,
       'final_return_half_width': final and final.half_width,
       'best_return_mean': best,
@@ -73,14 +74,14 @@ def table(outcome: outcomes.Outcome) -> tables.Table:
        "paper's best", 'final, % of human', 'best, % of human',
        "paper's, % of human", 'frames', 'minutes'],
       [[fmt.game_name(row['game']), str(row['seeds']),
-        _with_interval(row['final_return_mean'],
-                       row['final_return_half_width']),
+        tables.with_interval(
+            arm.interval('final_return_mean'), fmt.score),
         *(_number(row[name]) for name in (
             'best_return_mean', 'random_return', 'human_return',
             'apex_noop_return')),
         *(_percent(row[name]) for name in _NORMALIZED),
         fmt.count(row['environment_frames']), f'{row["minutes"]:.0f}']
-       for row in rows(outcome)])
+       for arm, row in zip(outcome.arms, rows(outcome))])
 
 
 def aggregates(outcome: outcomes.Outcome) -> List[str]:
@@ -98,12 +99,6 @@ def aggregates(outcome: outcomes.Outcome) -> List[str]:
           f'{statistics.fmean(values):,.1f} % of human over {len(values)} '
           f'game{"s" * (len(values) > 1)}.')
   return lines
-
-
-def _with_interval(mean: Optional[float], half_width: Optional[float]) -> str:
-  if half_width is None or math.isnan(half_width):
-    return _number(mean)
-  return f'{_number(mean)} ± {fmt.score(half_width)}'
 
 
 def _number(value: Optional[float]) -> str:

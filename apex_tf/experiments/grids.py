@@ -53,6 +53,8 @@ class Study:
     make_arms: the arms of a configuration and of values.
     agents: for which it is.
     holds_rate: whether the arms are compared at equal updates.
+    fields_of_values: which values give anew in every arm, whatever they are in
+      the configuration.
   """
   name: str
   title: str
@@ -62,6 +64,7 @@ class Study:
   make_arms: Callable[[config_lib.Config, Sequence[str]], List[Arm]]
   agents: Tuple[str, ...] = ('dqn', 'dpg')
   holds_rate: bool = True
+  fields_of_values: Tuple[str, ...] = ()
 
   def arms(self, config: config_lib.Config,
            values: Sequence[str]) -> List[Arm]:
@@ -164,9 +167,22 @@ def _actor_arms(config: config_lib.Config,
       for count in _whole(values)]
 
 
+def _inserts(config: config_lib.Config) -> int:
+  """How many transitions a cell inserts until it ends, about."""
+  return config.replay.min_size + round(
+      config.run.max_learner_steps * config.learner.batch_size /
+      config.replay.samples_per_insert)
+
+
 def _capacity_arms(config: config_lib.Config,
                    values: Sequence[str]) -> List[Arm]:
   smallest = max(config.replay.min_size, config.learner.batch_size)
+  never_full = [value for value in values
+                if value.isdecimal() and int(value) >= _inserts(config)]
+  if len(never_full) > 1:
+    raise _error(','.join(never_full), 'at most one capacity of '
+                 f'{_inserts(config):,} or more: what a cell inserts in '
+                 f'run.max_learner_steps {config.run.max_learner_steps}')
   return [
       Arm(f'capacity_{size}', f'{fmt.count(size)} transitions',
           {'replay.capacity': size})
@@ -206,7 +222,7 @@ def _epsilon_arms(config: config_lib.Config,
   arms = [Arm(_LADDER, 'the ladder', {})]
   for value in values:
     epsilon = _number(value, 'dqn.epsilon_base')
-    arms.append(Arm(f'epsilon_{epsilon:g}', f'ε {epsilon:g} for all',
+    arms.append(Arm(f'epsilon_{epsilon}', f'ε {epsilon} for all',
                     {'dqn.epsilon_base': epsilon, 'dqn.epsilon_alpha': 0.0}))
   return arms
 
@@ -237,7 +253,11 @@ def _n_step_arms(config: config_lib.Config,
 
 def _eviction_arms(config: config_lib.Config,
                    values: Sequence[str]) -> List[Arm]:
-  del config
+  if config.replay.capacity >= _inserts(config):
+    raise ValueError(
+        f'replay.capacity is {config.replay.capacity}, but must be less than '
+        f'{_inserts(config)} in the study eviction: what a cell inserts in '
+        f'run.max_learner_steps {config.run.max_learner_steps}')
   arms = []
   for value in values:
     if value == _FIFO:
@@ -245,7 +265,7 @@ def _eviction_arms(config: config_lib.Config,
                       {'replay.eviction': 'fifo'}))
       continue
     exponent = _number(value, 'replay.eviction_exponent', f', or {_FIFO}')
-    arms.append(Arm(f'exponent_{exponent:g}', f'by priority^{exponent:g}',
+    arms.append(Arm(f'exponent_{exponent}', f'by priority^{exponent}',
                     {'replay.eviction': 'prioritized',
                      'replay.eviction_exponent': exponent}))
   return arms
@@ -281,8 +301,12 @@ def _doubling(config: config_lib.Config) -> List[str]:
 
 
 def _parts_of_capacity(config: config_lib.Config) -> List[str]:
-  capacity = config.replay.capacity
-  return [str(capacity // part) for part in (8, 4, 2, 1)]
+  """Of the configured capacity, or of all inserts where they do not fill it;
+  what holds less than learning needs to begin is left out."""
+  capacity = min(config.replay.capacity, _inserts(config))
+  smallest = max(config.replay.min_size, config.learner.batch_size)
+  return [str(capacity // part) for part in (8, 4, 2, 1)
+          if capacity // part >= smallest]
 
 
 STUDIES = {study.name: study for study in (
@@ -305,12 +329,13 @@ STUDIES = {study.name: study for study in (
           _priority_arms),
     Study('n_step', 'n of the n-step return', 'none; its n is 3',
           'numbers of steps', lambda config: ['1', '2', '3', '5', '10'],
-          _n_step_arms),
+          _n_step_arms, fields_of_values=('agent.n_step',)),
     Study('eviction', 'eviction from replay',
           'DPG evicts by priority^-0.4, where DQN is first in, first out',
           f'{_FIFO}, or exponents', lambda config: [_FIFO, '-0.4', '-0.8'],
-          _eviction_arms, agents=('dpg',)),
+          _eviction_arms, agents=('dpg',), fields_of_values=(
+              'replay.eviction', 'replay.eviction_exponent')),
     Study(GAMES, 'game', 'the scores of 57 games, in its appendix',
           'games in snake_case', _games, _game_arms, agents=('dqn',),
-          holds_rate=False),
+          holds_rate=False, fields_of_values=('environment.game',)),
 )}

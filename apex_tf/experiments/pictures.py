@@ -7,8 +7,8 @@ import numpy as np
 
 from apex_tf import drawing
 from apex_tf import formatting as fmt
+from apex_tf.experiments import intervals
 from apex_tf.experiments import outcomes
-from apex_tf.experiments import statistics
 
 _DPI = 150
 _GAMES_A_ROW = 4
@@ -35,7 +35,7 @@ def draw(outcome: outcomes.Outcome) -> bytes:
   figure = drawing.make_figure(11, 4.6, _DPI)
   curves, finals = figure.subplots(1, 2, width_ratios=(3, 2))
   seeds = outcome.plan.num_seeds
-  missing = (f' · {len(outcome.missing)} cells are missing'
+  missing = (f' · not finished: {len(outcome.missing)} cells'
              if outcome.missing else '')
   figure.suptitle(
       f'{title(outcome)} · {seeds} seed{"s" * (seeds > 1)}{missing}',
@@ -79,9 +79,9 @@ def draw_curves(axes: Axes, arms: Sequence[outcomes.ArmOutcome]) -> None:
     steps, returns = arm.curve()
     if not steps.size:
       continue
-    intervals = [statistics.interval(column) for column in returns.T]
-    mean = np.array([interval.mean for interval in intervals])
-    half = np.array([interval.half_width for interval in intervals])
+    points = [intervals.interval(column) for column in returns.T]
+    mean = np.array([point.mean for point in points])
+    half = np.array([point.half_width for point in points])
     axes.plot(steps, mean, color=drawing.color(index), linewidth=1.8,
               linestyle=drawing.line_style(index), label=arm.arm.label)
     axes.fill_between(steps, mean - half, mean + half,
@@ -109,7 +109,7 @@ def draw_intervals(axes: Axes, arms: Sequence[outcomes.ArmOutcome],
     values = arm.values(name)
     if not values:
       continue
-    interval = statistics.interval(values)
+    interval = intervals.interval(values)
     color = drawing.color(index)
     axes.errorbar([interval.mean], [index],
                   xerr=None if np.isnan(interval.half_width)

@@ -11,8 +11,6 @@ from apex_tf.experiments import pictures
 from apex_tf.experiments import study_directory
 from apex_tf.experiments import tables
 
-_MODE = 0o644
-
 
 def write(directory: study_directory.StudyDirectory,
           plan: study_directory.Plan, command: str) -> List[str]:
@@ -28,7 +26,7 @@ def write(directory: study_directory.StudyDirectory,
 
   Raises:
     OSError: they cannot be written.
-    ValueError: a finished cell cannot be read; names its directory.
+    ValueError: names the files of cells that cannot be read.
   """
   outcome = outcomes.read(directory, plan)
   if not outcome.arms:
@@ -42,7 +40,7 @@ def write(directory: study_directory.StudyDirectory,
     table, rows = tables.study_table(outcome), tables.cell_rows(outcome)
     picture = pictures.draw(outcome)
   page = '\n'.join([
-      f'# {plan.study.title.capitalize()}', '', tables.describe(outcome), '',
+      f'# {pictures.title(outcome)}', '', tables.describe(outcome), '',
       f'    {command}', '', table.to_markdown(),
       *(f'{note}\n' for note in notes)])
   contents: Dict[str, Union[str, bytes]] = {
@@ -54,6 +52,6 @@ def write(directory: study_directory.StudyDirectory,
   lines = [table.to_markdown(), *notes]
   for suffix, content in contents.items():
     path = directory.result_file(plan, suffix)
-    files.replace_file(path, content, _MODE)
+    files.replace_file(path, content, files.MODE_OF_RESULTS)
     lines.append(f'Written: {path}')
   return lines

@@ -75,7 +75,7 @@ class Runner:
 
     Raises:
       OSError: the output of a cell cannot be written.
-      ValueError: what is there of a cell cannot be read; names its directory.
+      ValueError: what is there of a cell cannot be read; names the file.
     """
     waiting = [cell for cell in cells if not cell.is_finished()]
     if len(waiting) < len(cells):
@@ -116,12 +116,15 @@ class Runner:
         self._wait(process)
       log.seek(began)
       said = log.read().strip()
-    if cell.is_finished():
-      return summary_lib.final_line(cell.directory.read_summary() or {})
+    why = cell.unfinished_because()
+    if not why:
+      return summary_lib.final_line(cell.read_summary() or {})
     if self.interrupted:
       return f'{cell.name}: interrupted'
-    raise CellError(f'exit code {process.returncode}, see {cell.log_file}: '
-                    f'{" ".join(said[-_SHOWN_CHARACTERS:].split())}')
+    if process.returncode:
+      why = (f'exit code {process.returncode}: '
+             f'{" ".join(said[-_SHOWN_CHARACTERS:].split())}')
+    raise CellError(f'{why} (log: {cell.log_file})')
 
   def _wait_for_the_last_run(self, cell: study_directory.Cell) -> None:
     """Until the processes of a study that was killed have left its cell."""

@@ -15,24 +15,35 @@ import fcntl
 import json
 import math
 import os
-from typing import Iterator, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from apex_tf import config as config_lib
 from apex_tf import files
 from apex_tf import settings
+from apex_tf import validation
 from apex_tf.experiments import grids
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
+from apex_tf.replay import footprint
 
 STUDY_FILE = 'study.json'
 _CELLS = 'cells'
 # A run that ended so is not over.
 _UNFINISHED = ('', status_lib.INTERRUPTED, status_lib.FAILED)
+# Of a summary, what results are made of; `final_evaluation_complete` is False
+# where the time of an evaluation ended before all its episodes had.
+FROM_SUMMARY = (
+    'final_return_mean', 'final_return_std', 'best_return_mean',
+    'evaluation_episodes', 'final_evaluation_complete', 'evaluated_version',
+    'learner_steps', 'agent_steps', 'environment_frames', 'wall_seconds',
+    'learner_steps_per_second', 'samples_per_second', 'agent_steps_per_second',
+    'stop_reason')
 # What a game may have more of, where it is a cell that goes on.
 _LIMITS = ('run.max_learner_steps', 'run.max_agent_steps', 'run.max_minutes')
 # What ends a run besides learner steps, and its value where nothing does.
-NO_OTHER_END = {'run.max_minutes': math.inf, 'run.max_agent_steps': 0,
-                'run.target_return': math.inf}
+_NO_OTHER_END: Dict[str, Any] = {
+    'run.max_minutes': math.inf, 'run.max_agent_steps': 0,
+    'run.target_return': math.inf}
 # How many changes are named.
 _SHOWN = 3
 
@@ -68,23 +79,55 @@ class Cell(NamedTuple):
     return sum(name.startswith('previous_') for name in os.listdir(logs)
               ) if os.path.isdir(logs) else 0
 
-  def is_finished(self) -> bool:
-    """Whether its run has ended by itself, with this configuration, and its
-    last policy was evaluated.
+  def read_summary(self) -> Optional[Dict[str, Any]]:
+    """Of its run; None where it has not ended.
 
     Raises:
-      ValueError: what is there cannot be read; names the directory.
+      ValueError: names the file that cannot be read, or lacks something.
     """
-    try:
-      summary = self.directory.read_summary()
-      status = self.directory.read_status()
-      return (summary is not None and status is not None and
-              summary['stop_reason'] not in _UNFINISHED and
-              status_lib.final_evaluation(status)[0] and
-              self.directory.read_config() == self.config)
-    except (KeyError, OSError, TypeError, ValueError) as error:
-      raise ValueError(f'the cell {self.directory.path} cannot be read: '
-                       f'{error}') from error
+    directory = self.directory
+    summary = run_directory.read_strictly(
+        directory.summary_file, directory.read_summary)
+    lacking = [] if summary is None else [
+        name for name in (*FROM_SUMMARY, 'protocol') if name not in summary]
+    if lacking:
+      raise ValueError(
+          f'{directory.summary_file} has no {", ".join(lacking)}')
+    return summary
+
+  def read_status(self) -> Optional[status_lib.RunStatus]:
+    """Of its run; None where there is none yet.
+
+    Raises:
+      ValueError: names the file that cannot be read.
+    """
+    return run_directory.read_strictly(
+        self.directory.status_file, self.directory.read_status)
+
+  def unfinished_because(self) -> str:
+    """Why it has no result yet; "" where its run has ended by itself, with this
+    configuration, and its last policy was evaluated.
+
+    Raises:
+      ValueError: names the file that cannot be read, or lacks something.
+    """
+    summary, status = self.read_summary(), self.read_status()
+    if summary is None or status is None or (
+        summary['stop_reason'] in _UNFINISHED):
+      return 'it has not come to its end'
+    config = run_directory.read_strictly(
+        self.directory.config_file, self.directory.read_config)
+    for field, value, wanted in settings.all_differences(config, self.config):
+      return f'it ran with {field} {value!r}, but is to run with {wanted!r}'
+    if not status_lib.final_evaluation(status)[0]:
+      return ('no episode of its final evaluation ended within '
+              f'evaluator.max_seconds {config.evaluator.max_seconds:g}, which '
+              'should be more, in a new study')
+    return ''
+
+  def is_finished(self) -> bool:
+    """Whether it has a result; raises ValueError as `unfinished_because`."""
+    return not self.unfinished_because()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,12 +149,43 @@ class Plan:
     """Of the values; raises ValueError as `grids.Study.arms`."""
     return self.study.arms(self.config, self.values)
 
-  def cell_config(self, arm: grids.Arm, seed: int) -> config_lib.Config:
-    """Of one cell. Where the rate is held, it ends at `run.max_learner_steps`
-    and not before."""
-    ends = NO_OTHER_END if self.study.holds_rate else {}
+  def common_config(self) -> config_lib.Config:
+    """From which the cells differ by arm and seed. Where the rate is held, they
+    end at `run.max_learner_steps` and not before."""
     return settings.replace(
-        self.config, {**arm.overrides, **ends, 'run.seed': seed})
+        self.config, _NO_OTHER_END if self.study.holds_rate else {})
+
+  def cell_config(self, arm: grids.Arm, seed: int) -> config_lib.Config:
+    """Of one cell."""
+    return settings.replace(
+        self.common_config(), {**arm.overrides, 'run.seed': seed})
+
+  def check(self, preset: config_lib.Config) -> None:
+    """Checks that every arm can run, and that nothing is asked for in vain.
+
+    Args:
+      preset: what it gives without any override.
+
+    Raises:
+      ValueError: names the field, its value and what is allowed; and the arm.
+    """
+    replaced = {field for field, _, _ in settings.all_differences(
+        self.config, self.common_config())}
+    for field, value, _ in settings.all_differences(self.config, preset):
+      if field in self.study.fields_of_values:
+        raise ValueError(
+            f'{field} is {value!r}, but must not be given in the study '
+            f'{self.study.name}, where --values says it of each arm')
+      if field in replaced:
+        raise ValueError(
+            f'{field} is {value!r}, but must not be given in the study '
+            f'{self.study.name}, whose cells end at run.max_learner_steps')
+    for arm in self.arms():
+      config = self.cell_config(arm, self.config.run.seed)
+      try:
+        footprint.check(config, validation.validate(config))
+      except ValueError as error:
+        raise ValueError(f'{error} (in the arm {arm.label!r})') from error
 
 
 class StudyDirectory:
@@ -158,11 +232,18 @@ class StudyDirectory:
     try:
       with open(self.study_file, encoding='utf-8') as file:
         data = json.load(file)
+      lacking = {'study', 'values', 'seeds', 'config'} - set(data)
+      if lacking:
+        raise ValueError(f'it has no {", ".join(sorted(lacking))}')
+      if data['study'] not in grids.STUDIES:
+        raise ValueError(f'there is no study {data["study"]!r}')
+      if not isinstance(data['seeds'], int):
+        raise ValueError(f'seeds is {data["seeds"]!r}, and not a number')
       return Plan(
           grids.STUDIES[data['study']],
           config_lib.Config.from_json(json.dumps(data['config'])),
-          tuple(data['values']), data['seeds'])
-    except (KeyError, OSError, TypeError, ValueError) as error:
+          tuple(map(str, data['values'])), data['seeds'])
+    except (AttributeError, OSError, TypeError, ValueError) as error:
       raise ValueError(f'{self.study_file} is not that of a study of this '
                        f'version: {error}') from error
 

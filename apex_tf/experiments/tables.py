@@ -1,12 +1,12 @@
 """What came out of a study, as Markdown and as rows for CSV."""
 
 import math
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from apex_tf import formatting as fmt
 from apex_tf.environments import protocol
+from apex_tf.experiments import intervals
 from apex_tf.experiments import outcomes
-from apex_tf.experiments import statistics
 
 # Columns of the Markdown table: title, column of a cell's row, and how it is
 # written.
@@ -16,7 +16,6 @@ _COLUMNS = (
     ('learner steps/s', 'learner_steps_per_second', fmt.rate),
     ('agent steps/s', 'agent_steps_per_second', fmt.rate),
     ('agent steps', 'agent_steps', fmt.count),
-    ('samples per insert', 'samples_per_insert', fmt.rate),
 )
 
 
@@ -34,7 +33,7 @@ def curve_rows(outcome: outcomes.Outcome) -> List[Dict[str, Any]]:
        'agent_steps': evaluation.agent_steps,
        'environment_frames': evaluation.environment_frames,
        'minutes': evaluation.wall_seconds / 60,
-       'return_mean': evaluation.mean, 'return_std': evaluation.std,
+       'mean': evaluation.mean, 'std': evaluation.std,
        'episodes': len(evaluation.returns), 'final': int(evaluation.final)}
       for arm in outcome.arms for cell in arm.cells
       for evaluation in cell.evaluations]
@@ -72,12 +71,12 @@ def study_table(outcome: outcomes.Outcome) -> Table:
   """A row for each arm: means over its seeds, with intervals of 95 %."""
   rows = []
   for arm in outcome.arms:
-    minutes = statistics.interval(
+    minutes = intervals.interval(
         [cell.summary['wall_seconds'] / 60 for cell in arm.cells])
-    rows.append(
-        [arm.arm.label, str(len(arm.cells))] +
-        [_written(arm.interval(name), write) for _, name, write in _COLUMNS] +
-        [f'{minutes.mean:.1f}'])
+    rows.append([
+        arm.arm.label, str(len(arm.cells)),
+        *(with_interval(arm.interval(name), write)
+          for _, name, write in _COLUMNS), f'{minutes.mean:.1f}'])
   return Table(
       [outcome.plan.study.title, 'seeds',
        *(title for title, _, _ in _COLUMNS), 'minutes a cell'], rows)
@@ -85,23 +84,37 @@ def study_table(outcome: outcomes.Outcome) -> Table:
 
 def notes(outcome: outcomes.Outcome) -> List[str]:
   """What a reader of the results would otherwise be misled about: which cells
-  are missing, and which were interrupted."""
+  are missing, which were resumed, and whose final evaluation was cut short."""
+  cells = [cell for arm in outcome.arms for cell in arm.cells]
   missing = [cell.name for cell in outcome.missing]
   resumed = [f'{cell.cell.name} ({times} times)' if times > 1 else
-             cell.cell.name for arm in outcome.arms for cell in arm.cells
+             cell.cell.name for cell in cells
              if (times := cell.cell.times_resumed())]
+  cut_short = [cell.cell.name for cell in cells
+               if not cell.summary['final_evaluation_complete']]
   found = []
   if missing:
     found.append(f'Not finished: {"; ".join(missing)}.')
   if resumed:
     found.append(
-        'Interrupted, and resumed with a replay that was filled anew unless it '
-        f'has checkpoints: {"; ".join(resumed)}.')
+        'Resumed, with a replay that was filled anew unless it has '
+        f'checkpoints: {"; ".join(resumed)}.')
+  if cut_short:
+    found.append(
+        'Final evaluations whose time (evaluator.max_seconds) ended before all '
+        'their episodes, which leaves out the long ones: '
+        f'{"; ".join(cut_short)}.')
   return found
 
 
-def _written(interval: Optional[statistics.Interval],
-             write: Any) -> str:
+def with_interval(interval: Optional[intervals.Interval],
+                  write: Callable[[float], str]) -> str:
+  """As text, such as "4.00 ± 2.48"; "" where there is none.
+
+  Args:
+    interval: of one seed, its mean alone is written.
+    write: of a number.
+  """
   if interval is None:
     return ''
   if math.isnan(interval.half_width):

@@ -25,7 +25,7 @@ summary or a record cannot be written, that is logged, and the run goes on.
 import json
 import os
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
 
 from apex_tf import config as config_lib
 from apex_tf import files
@@ -34,6 +34,27 @@ from apex_tf.monitoring import status as status_lib
 
 # The role name of the process that starts all others.
 LAUNCHER = 'launcher'
+
+_T = TypeVar('_T')
+
+
+def read_strictly(path: str, read: Callable[[], _T]) -> _T:
+  """What one of a directory's readers returns, its errors with the file's name.
+
+  Args:
+    path: of the file that it reads.
+    read: such as `RunDirectory.read_status`.
+
+  Raises:
+    ValueError: names the file.
+  """
+  try:
+    return read()
+  except json.JSONDecodeError as error:
+    raise ValueError(f'{path} is corrupt: {error}') from error
+  except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    raise ValueError(f'{path} is not that of a run of this version: '
+                     f'{type(error).__name__}: {error}') from error
 
 
 def _to_json(data: Dict[str, Any]) -> str:

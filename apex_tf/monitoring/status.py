@@ -145,8 +145,9 @@ class RunStatus:
       that ended it ("target_return", "max_minutes", ...), or "interrupted".
     wall_seconds: since the run's start, without the time in which it had no
       learner's process.
-    learning_seconds: since the first learner step; 0 before it. Of a resumed
-      run, without the time from a resume to the first step after it.
+    learning_seconds: from the first learner step until learning is over, 0
+      before it; without the final evaluation and, of a resumed run, the time
+      from a resume to the first step after it.
     learner_steps: gradient steps.
     agent_steps: of all actors, past and present.
     environment_frames: likewise.

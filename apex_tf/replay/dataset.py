@@ -15,6 +15,7 @@ import queue
 import threading
 from typing import Callable, Iterator, NamedTuple, Optional, TypeVar
 
+from absl import logging
 from acme import specs
 import reverb
 import tensorflow as tf
@@ -23,6 +24,9 @@ from apex_tf import config as config_lib
 from apex_tf import losses
 from apex_tf import types
 from apex_tf.replay import layout
+
+# How often an operation's first use is tried again.
+_FIRST_USES = 10
 
 _T = TypeVar('_T')
 
@@ -188,9 +192,12 @@ def _first_use(call: Callable[[], _T]) -> _T:
   TensorFlow 2.8 sometimes fails where two threads do so at once, as the
   fetchers of two shards may: before the operation has begun, and not again.
   """
-  while True:
+  for _ in range(_FIRST_USES):
     try:
       return call()
     except tf.errors.InternalError as error:
       if 'is in the cache but not in the library' not in error.message:
         raise
+      logging.warning('Two threads used an operation for the first time at '
+                      'once; again: %s', error.message)
+  return call()

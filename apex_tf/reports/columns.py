@@ -134,15 +134,15 @@ GROUPS: Sequence[Group] = (
         _reference('random play', 'random'),
         _reference('human', 'human'),
         _reference('Ape-X in the paper, no-op starts', 'apex_noop'),
-        _normalized('final, human-normalised',
+        _normalized('final, human-normalized',
                     'human_normalized_final_percent',
                     lambda run: run.summary['final_return_mean']),
-        _normalized('best, human-normalised', 'human_normalized_best_percent',
+        _normalized('best, human-normalized', 'human_normalized_best_percent',
                     lambda run: run.summary['best_return_mean']),
-        _normalized("the paper's, human-normalised",
+        _normalized("the paper's, human-normalized",
                     'human_normalized_apex_noop_percent', _apex_score),
     ), _is_atari,
-       'Human-normalised is 100 (return − random) / (human − random): 0% is '
+       'Human-normalized is 100 (return − random) / (human − random): 0% is '
        "random play, 100% is human play. The paper's column is the best score "
        'that one seed reached during training, with 360 actors and up to 30 '
        'no-ops before an episode; it stands beside our best, not our final.'),

@@ -23,9 +23,6 @@ from apex_tf.reports import runs as runs_lib
 from apex_tf.reports import section
 from apex_tf.reports import study_section
 
-# Of the files, as of any that a user makes: less what the umask takes.
-_MODE = 0o666
-
 
 class Part(NamedTuple):
   """What one path comes to.
@@ -137,7 +134,7 @@ def write(contents: Mapping[str, bytes], output: str) -> List[str]:
   paths = []
   for name, content in contents.items():
     paths.append(os.path.join(output, name))
-    files.replace_file(paths[-1], content, _MODE)
+    files.replace_file(paths[-1], content, files.MODE_OF_RESULTS)
   return paths
 
 

@@ -1,9 +1,8 @@
 """Everything that a report says of a run, read from its directory."""
 
 import dataclasses
-import json
 import os
-from typing import Any, Callable, Dict, List, Mapping, Sequence, TypeVar
+from typing import Any, Dict, List, Mapping, Sequence
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from apex_tf.monitoring import status as status_lib
 from apex_tf.monitoring import summary as summary_lib
 from apex_tf.reports import evaluations as evaluations_lib
 from apex_tf.reports import event_files
-
-_T = TypeVar('_T')
 
 # Longer than any run, in seconds.
 _FOREVER = 1e10
@@ -99,16 +96,17 @@ def read(path: str, name: str) -> Run:
     ValueError: names the file that is corrupt or of another version, or says
       that the run has no evaluation.
   """
+  read_strictly = run_directory.read_strictly
   directory = run_directory.RunDirectory(path)
-  config = _read(directory.config_file, directory.read_config)
+  config = read_strictly(directory.config_file, directory.read_config)
   # Before the status, which is then at least as new.
   events = _read_events(directory)
-  status = _read(directory.status_file, directory.read_status)
+  status = read_strictly(directory.status_file, directory.read_status)
   if status is None:
     raise ValueError(f'{path!r} is a run without results: it has no '
                      'status.json yet')
-  restarts = _read(directory.roles_directory, directory.read_restarts)
-  written: Dict[str, Any] = _read(
+  restarts = read_strictly(directory.roles_directory, directory.read_restarts)
+  written: Dict[str, Any] = read_strictly(
       directory.summary_file, lambda: dict(directory.read_summary() or {}))
   summary = {**summary_lib.summarize(status, config, restarts), **written}
   found = evaluations_lib.merge(
@@ -132,18 +130,3 @@ def _read_events(directory: run_directory.RunDirectory
       for role in roles
       if metric_table.role_kind(role) in metric_table.STEP_UNITS}
   return {role: events for role, events in read_roles.items() if events.spans}
-
-
-def _read(path: str, read_it: Callable[[], _T]) -> _T:
-  """Reads a file of JSON.
-
-  Raises:
-    ValueError: names the file.
-  """
-  try:
-    return read_it()
-  except json.JSONDecodeError as error:
-    raise ValueError(f'{path} is corrupt: {error}') from error
-  except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-    raise ValueError(f'{path} is not that of a run of this version: '
-                     f'{type(error).__name__}: {error}') from error

@@ -21,8 +21,6 @@ from apex_tf.reports import section
 _RATES = (
     ('learner_steps_per_second', 'Rate of the learner', 'learner steps/s'),
     ('agent_steps_per_second', 'Rate of all actors', 'agent steps/s'),
-    ('samples_per_insert', 'Ratio of learning to acting',
-     'samples per insert'),
 )
 _DOTS = ('Mean over the seeds, its 95 % interval, and each seed as a dot.',)
 
@@ -106,7 +104,7 @@ def _make(outcome: outcomes.Outcome, runs: Sequence[runs_lib.Run], name: str,
               '.' if is_games else ', with their intervals of 95 %.'))],
       galleries=(_of_games if is_games else _of_arms)(outcome),
       configuration=configuration.describe(
-          plan.config, versions, presets, 'launch.study',
+          plan.common_config(), versions, presets, 'launch.study',
           [f'--study={plan.study.name}', f'--values={",".join(plan.values)}',
            f'--seeds={plan.num_seeds}']))
 

@@ -67,6 +67,9 @@ def test_prioritization(config):
 
 def test_capacity_n_step_and_eviction(config, dpg_config):
   study = grids.STUDIES['capacity']
+  # 5,000, and 1000 batches of 64, each transition 8 times: 13,000.
+  assert study.defaults(config) == ['6500', '13000']
+  config.run.max_learner_steps = 10**6
   assert study.defaults(config) == ['62500', '125000', '250000', '500000']
   assert _fields(study.arms(config, ['62500']), 'replay.capacity') == [(62500,)]
   assert _fields(grids.STUDIES['n_step'].arms(config, ['1', '3']),
@@ -74,6 +77,33 @@ def test_capacity_n_step_and_eviction(config, dpg_config):
   arms = grids.STUDIES['eviction'].arms(dpg_config, ['fifo', '-0.4'])
   assert _fields(arms, 'replay.eviction', 'replay.eviction_exponent') == [
       ('fifo', None), ('prioritized', -0.4)]
+
+
+def test_capacities_that_no_cell_fills(config):
+  study = grids.STUDIES['capacity']
+  assert len(study.arms(config, ['6500', '12999', '500000'])) == 3
+  with pytest.raises(ValueError, match="values has '13000,500000', but must "
+                     'have at most one capacity of 13,000 or more'):
+    study.arms(config, ['6500', '13000', '500000'])
+
+
+def test_an_eviction_of_nothing(dpg_config):
+  dpg_config.replay.min_size = 1000
+  dpg_config.replay.capacity = 5000
+  dpg_config.replay.samples_per_insert = 16.0
+  dpg_config.learner.batch_size = 64
+  study = grids.STUDIES['eviction']
+  # 1000 batches of 64, each transition 16 times: 4,000 and the first 1,000.
+  with pytest.raises(ValueError, match='replay.capacity is 5000, but must be '
+                     'less than 5000 in the study eviction'):
+    study.arms(dpg_config, ['fifo'])
+  dpg_config.replay.capacity = 4999
+  study.arms(dpg_config, ['fifo'])
+
+
+def test_epsilons_that_are_nearly_one(config):
+  arms = grids.STUDIES['epsilons'].arms(config, ['0.1234567', '0.1234568'])
+  assert len({arm.name for arm in arms}) == 3
 
 
 def test_games(config):

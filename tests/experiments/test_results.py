@@ -16,33 +16,13 @@ from tests.experiments import finished_cells
 Plan = study_directory.Plan
 
 
-@pytest.fixture
-def directory(tmp_path):
-  return study_directory.StudyDirectory(str(tmp_path / 'study'))
-
-
-@pytest.fixture
-def plan(directory, config):
-  """Seeds of finals 2, 4, 6 with n = 1; 10 with n = 3, and none with n = 5."""
-  result = Plan(grids.STUDIES['n_step'], config, ('1', '3', '5'), 3)
-  directory.write(result)
-  finals = {('n_1', 0): 2.0, ('n_1', 1): 4.0, ('n_1', 2): 6.0,
-            ('n_3', 0): 10.0}
-  for cell in directory.cells(result):
-    final = finals.get((cell.arm.name, cell.seed))
-    if final is not None:
-      finished_cells.finish(
-          cell, [(0, 0.0), (500, 12.0), (1000, final)])
-  return result
-
-
 def _read_csv(path):
   with open(path, encoding='utf-8', newline='') as file:
     return list(csv.DictReader(file))
 
 
-def test_arms_with_their_seeds(directory, plan):
-  outcome = outcomes.read(directory, plan)
+def test_arms_with_their_seeds(directory, known_plan):
+  outcome = outcomes.read(directory, known_plan)
   assert [(arm.arm.name, len(arm.cells)) for arm in outcome.arms] == [
       ('n_1', 3), ('n_3', 1)]
   assert len(outcome.missing) == 5
@@ -54,9 +34,10 @@ def test_arms_with_their_seeds(directory, plan):
   assert returns.tolist() == [[0, 12, 2], [0, 12, 4], [0, 12, 6]]
 
 
-def test_files(directory, plan):
-  lines = results.write(directory, plan, 'python -m launch.study --study=x')
-  rows = _read_csv(directory.result_file(plan, '.csv'))
+def test_files(directory, known_plan):
+  lines = results.write(
+      directory, known_plan, 'python -m launch.study --study=x')
+  rows = _read_csv(directory.result_file(known_plan, '.csv'))
   assert [(r['study'], r['arm'], r['seed'], float(r['final_return_mean']),
            float(r['best_return_mean'])) for r in rows] == [
                ('n_step', 'n_1', '0', 2.0, 12.0),
@@ -67,24 +48,25 @@ def test_files(directory, plan):
   assert float(rows[0]['learner_steps_per_second']) == 10.0
   assert float(rows[0]['samples_per_second']) == 640.0
   assert float(rows[0]['agent_steps_per_second']) == pytest.approx(66.67, 1e-3)
-  points = _read_csv(directory.result_file(plan, '_curves.csv'))
+  points = _read_csv(directory.result_file(known_plan, '_curves.csv'))
   assert len(points) == 12
   assert points[1] == {
       'arm': 'n_1', 'seed': '0', 'learner_step': '500', 'agent_steps': '4000',
       'environment_frames': '4000', 'minutes': str(50 / 60),
-      'return_mean': '12.0', 'return_std': '1.0', 'episodes': '2',
+      'mean': '12.0', 'std': '1.0', 'episodes': '2',
       'final': '0'}
-  with open(directory.result_file(plan, '.md'), encoding='utf-8') as file:
+  with open(directory.result_file(known_plan, '.md'), encoding='utf-8') as file:
     page = file.read()
   assert 'python -m launch.study --study=x' in page
   assert '| n = 1 | 3 | 4.00 ± 4.97 | 12.0 ± 0.00 |' in page
   assert '| n = 3 | 1 | 10.0 | 12.0 |' in page
   assert 'Not finished: n = 5, seed 0; n = 3, seed 1;' in page
   assert 'sticky action probability 0.1' in page
-  height, width, _ = image.imread(directory.result_file(plan, '.png')).shape
+  height, width, _ = image.imread(
+      directory.result_file(known_plan, '.png')).shape
   assert (width, height) == (1650, 690)
   assert '\n'.join(lines).count('Written: ') == 4
-  mode = os.stat(directory.result_file(plan, '.png')).st_mode
+  mode = os.stat(directory.result_file(known_plan, '.png')).st_mode
   assert mode & 0o044 == 0o044  # To be shown to others.
 
 
@@ -95,12 +77,18 @@ def test_nothing_is_finished(directory, config):
   assert not os.path.exists(directory.result_file(plan, '.png'))
 
 
-def test_a_cell_that_lacks_something(directory, plan):
-  cell = directory.cells(plan)[0]
+def test_all_cells_that_cannot_be_read_are_named(directory, known_plan):
+  cell = directory.cells(known_plan)[0]
   with open(cell.directory.status_file, 'w', encoding='utf-8') as file:
     file.write('{')
-  with pytest.raises(ValueError, match='the cell .*/n_1/0 cannot be read'):
-    results.write(directory, plan, '')
+  other = directory.cells(known_plan)[1]
+  summary = other.directory.read_summary()
+  del summary['protocol']
+  other.directory.write_summary(summary)
+  with pytest.raises(ValueError) as error:
+    results.write(directory, known_plan, '')
+  assert f'{cell.directory.status_file} is corrupt: ' in str(error.value)
+  assert f'{other.directory.summary_file} has no protocol' in str(error.value)
 
 
 def test_scores_of_games_by_hand(directory):

@@ -21,11 +21,6 @@ def plan(config):
   return Plan(grids.STUDIES['n_step'], config, ('1', '3'), 2)
 
 
-@pytest.fixture
-def directory(tmp_path):
-  return study_directory.StudyDirectory(str(tmp_path / 'study'))
-
-
 def test_cells_run_every_arm_with_a_seed_before_the_next(directory, plan):
   cells = directory.cells(plan)
   assert [(cell.arm.name, cell.seed) for cell in cells] == [
@@ -44,6 +39,31 @@ def test_a_cell_ends_by_learner_steps_alone(directory, plan):
   assert (run.target_return, run.max_minutes, run.max_agent_steps) == (
       float('inf'), float('inf'), 0)
   assert run.max_learner_steps == 1000
+
+
+@pytest.mark.parametrize('study, section, field, value', [
+    ('n_step', 'agent', 'n_step', 5), ('n_step', 'run', 'max_minutes', 5.0),
+    ('actors', 'run', 'target_return', 9.0),
+    ('games', 'environment', 'game', 'asterix')])
+def test_what_no_cell_would_heed_is_refused(config, study, section, field,
+                                            value):
+  preset = copy.deepcopy(config)
+  study = grids.STUDIES[study]
+  plan = Plan(study, config, study.defaults(config), 1)
+  plan.check(preset)
+  setattr(getattr(config, section), field, value)
+  with pytest.raises(ValueError, match=f'{section}.{field} is {value!r}, but '
+                     'must not be given in the study '):
+    plan.check(preset)
+  if section == 'run':
+    # It does not matter what a preset of the user's own has.
+    plan.check(copy.deepcopy(config))
+
+
+def test_an_arm_that_cannot_run_is_named(config):
+  plan = Plan(grids.STUDIES['actors'], config, ('20001',), 1)
+  with pytest.raises(ValueError, match="at most 1024 .in the arm '20001"):
+    plan.check(copy.deepcopy(config))
 
 
 def test_a_game_ends_as_configured(directory, config):
@@ -66,16 +86,19 @@ def test_finished_cells(directory, plan):
   finished_cells.finish(three, [(0, 1.0)], stop_reason='failed')
   assert [cell.is_finished() for cell in (one, two, three, four)] == [
       True, False, False, False]
+  assert two.unfinished_because() == 'it has not come to its end'
   # With another limit it has to go on.
   plan.config.run.max_learner_steps = 2000
-  assert not directory.cells(plan)[0].is_finished()
+  assert directory.cells(plan)[0].unfinished_because() == (
+      'it ran with run.max_learner_steps 1000, but is to run with 2000')
 
 
 def test_a_cell_whose_last_policy_was_not_evaluated(directory, plan):
   cell = directory.cells(plan)[0]
   # As one leaves that is interrupted meanwhile.
   finished_cells.finish(cell, [(0, 1.0), (500, 2.0)], final=False)
-  assert not cell.is_finished()
+  assert cell.unfinished_because().startswith(
+      'no episode of its final evaluation ended within evaluator.max_seconds ')
 
 
 def test_times_resumed(directory, plan):
@@ -93,7 +116,7 @@ def test_a_cell_that_cannot_be_read(directory, plan):
   finished_cells.finish(cell, [(0, 1.0)])
   with open(cell.directory.summary_file, 'w', encoding='utf-8') as file:
     file.write('{"stop')
-  with pytest.raises(ValueError, match='the cell .*/n_1/7 cannot be read'):
+  with pytest.raises(ValueError, match='n_1/7/summary.json is corrupt'):
     cell.is_finished()
 
 
@@ -177,6 +200,7 @@ def test_a_directory_of_something_else(directory, plan, tmp_path):
 @pytest.mark.parametrize('text', [
     '', '[]', '{"study": "n_step"}',
     json.dumps({'study': 'none', 'values': [], 'seeds': 1, 'config': {}}),
+    json.dumps({'study': 'n_step', 'values': [], 'seeds': '1', 'config': {}}),
     json.dumps({'study': 'n_step', 'values': ['1'], 'seeds': 1,
                 'config': {'agent': {'steps': 3}}})])
 def test_a_study_file_that_cannot_be_read(directory, plan, text):

@@ -75,7 +75,7 @@ def test_a_killed_study_goes_on(tmp_path, wait_until):
   assert os.stat(first / 'summary.json').st_mtime_ns == finished_at
   log = (workdir / 'cells/n_3/0.log').read_text()
   assert log.count('-m launch.train') == 2
-  assert f'Resuming {second}' in log
+  assert f'Resuming {second} from learner step' in log
   with open(workdir / 'n_step.csv', encoding='utf-8') as file:
     rows = list(csv.DictReader(file))
   assert [row['arm'] for row in rows] == ['n_1', 'n_3']
@@ -113,7 +113,7 @@ def test_a_cell_that_fails_is_named(tmp_path):
     result = _run(_grid(
         tmp_path / 'study', '--values=3', f'--config.replay.port={port}'))
   assert result.returncode == 1
-  assert result.stderr.startswith('n = 3, seed 0: exit code 2, see ')
+  assert result.stderr.startswith('n = 3, seed 0: exit code 2: ')
   assert f'replay.port is {port}, but must be a free port' in result.stderr
   assert 'No cell is finished yet' in result.stdout
 

@@ -259,6 +259,10 @@ def test_a_fetcher_outlives_two_first_uses_at_once(serve):
 
   assert isinstance(next(dataset_lib.BatchFetcher(
       make_dataset, threading.Event())), dataset_lib.Batch)
-  errors.append(tf.errors.InternalError(None, None, 'something else'))
+  errors += [tf.errors.InternalError(
+      None, None, 'x is in the cache but not in the library')] * 100
+  with pytest.raises(tf.errors.InternalError, match='x is in the cache'):
+    next(dataset_lib.BatchFetcher(make_dataset, threading.Event()))
+  errors[:] = [tf.errors.InternalError(None, None, 'something else')]
   with pytest.raises(tf.errors.InternalError, match='something else'):
     next(dataset_lib.BatchFetcher(make_dataset, threading.Event()))

@@ -89,9 +89,9 @@ def test_a_page_says_it_in_words():
   assert tables['Result']['final return'] == '12.0 ± 2.0'
   assert tables['Result']['stopped by'] == 'max_learner_steps'
   against = tables['Against random play, humans and the paper']
-  assert against['final, human-normalised'] == '92.6%'
-  assert against['best, human-normalised'] == '109.6%'
-  assert against["the paper's, human-normalised"] == '117.8%'
+  assert against['final, human-normalized'] == '92.6%'
+  assert against['best, human-normalized'] == '109.6%'
+  assert against["the paper's, human-normalized"] == '117.8%'
   assert tables['What it took']['environment frames'] == '20,000'
   assert tables['What it took']['wall time'] == '10 min'
   assert tables['Protocol']['action set'] == 'all 18'

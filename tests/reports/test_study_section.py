@@ -11,6 +11,7 @@ from apex_tf.experiments import study_directory
 from apex_tf.reports import report
 from apex_tf.reports import study_section
 from configs import atari57
+from configs import cartpole
 from configs import minatar
 from tests.experiments import finished_cells
 from tests.reports import made_runs
@@ -59,11 +60,22 @@ def test_what_a_study_says(study):
   assert _texts(made)[0].startswith('n = 1 | 3 | 4.00 ± 2.48 | ')
   assert [picture.title for picture in made.pictures()] == [
       'Against learner steps', 'Of the final policies', 'Rate of the learner',
-      'Rate of all actors', 'Ratio of learning to acting']
+      'Rate of all actors']
   assert made.configuration.command.split(' \\\n    ') == [
       'python -m launch.study', '--config=configs/minatar.py',
       '--config.run.max_learner_steps=1000', '--config.actor.num_actors=2',
       '--study=n_step', '--values=1,3,5', '--seeds=3', '--workdir=DIR']
+
+
+def test_the_command_has_the_ends_of_the_cells(tmp_path):
+  config = cartpole.get_config()  # With a target and minutes.
+  config.run.max_learner_steps = 1000
+  made = study_section.read(
+      _make_study(tmp_path / 'study', 'n_step', config, ['1'], 1, {'n_1': 3.0}),
+      'mine', {'configs/cartpole.py': cartpole.get_config()}).section
+  command = made.configuration.command
+  assert '--config.run.target_return=inf' in command
+  assert '--config.run.max_minutes=inf' in command
 
 
 def test_cells_are_rows_of_the_tables(study, tmp_path):
@@ -117,7 +129,8 @@ def test_cells_that_cannot_be_read(study):
   with open(os.path.join(cells, 'n_1', '0', 'status.json'), 'w',
             encoding='utf-8') as file:
     file.write('{')
-  with pytest.raises(report.UnreadableError, match='n_1/0 cannot be read'):
+  with pytest.raises(report.UnreadableError,
+                     match='n_1/0/status.json is corrupt'):
     report.read([study], {})
 
 
