@@ -18,13 +18,14 @@ def get_config() -> config_lib.Config:
   config.environment.max_episode_steps = 10_000
   config.dqn.network = 'minatar'
   config.dqn.dueling_hidden_size = 128
-  config.dqn.learning_rate = 2.5e-4
-  config.dqn.target_update_period = 500
+  config.dqn.learning_rate = 1e-3
+  config.dqn.target_update_period = 300
   config.replay.capacity = 500_000
   config.replay.min_size = 5_000
-  config.replay.samples_per_insert = 8.0
+  config.replay.samples_per_insert = 4.0
   config.actor.num_actors = 2
   config.actor.environments_per_actor = 16
-  config.learner.batch_size = 64
+  config.learner.batch_size = 128
+  config.learner.num_samplers = 1
   config.evaluator.period_seconds = 30.0
   return config

@@ -14,8 +14,10 @@ from tests.experiments import finished_cells
 
 @pytest.fixture
 def config() -> config_lib.Config:
-  """MinAtar's: 2 processes of 16 environments, 8 samples an insert."""
+  """Of MinAtar: 2 processes of 16 environments, 8 samples an insert."""
   result = minatar.get_config()
+  result.replay.samples_per_insert = 8.0
+  result.learner.batch_size = 64
   result.run.max_learner_steps = 1000
   return result
 
