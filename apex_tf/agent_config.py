@@ -59,6 +59,10 @@ class DQNConfig:
       minimum=0.0, maximum=1.0)
   epsilon_alpha: float = settings.setting(
       7.0, 'alpha of the same ladder [paper].', minimum=0.0)
+  num_epsilons: int = settings.setting(
+      0, 'Different epsilons of that ladder, each shared by as many '
+      'environments; 0: each environment has its own [paper].', minimum=0,
+      maximum=1_000_000)
   evaluation_epsilon: float = settings.setting(
       0.0, 'Epsilon of the evaluator. [ours; 0.001 on Atari]',
       minimum=0.0, maximum=1.0)

@@ -5,19 +5,22 @@ from typing import Sequence
 import numpy as np
 
 
-def epsilon_ladder(num_environments: int, base: float,
-                   alpha: float) -> np.ndarray:
-  """A different, constant epsilon for each environment.
+def epsilon_ladder(num_environments: int, base: float, alpha: float,
+                   num_epsilons: int = 0) -> np.ndarray:
+  """A constant epsilon for each environment, its own or that of a few.
 
       epsilon_i = base^(1 + i alpha / (N - 1)),  i = 0 .. N - 1
 
   With N = 1 the only epsilon is `base`. Horgan et al. 2018, section 4.1, with
-  base 0.4 and alpha 7: from 0.4 down to 0.4^8 = 6.55e-4.
+  base 0.4 and alpha 7: from 0.4 down to 0.4^8 = 6.55e-4. With K < N epsilons
+  it is a ladder of K, each of them for N / K neighbors, rounded up or down; its
+  appendix B has K = 6.
 
   Args:
     num_environments: N, the environments of all actors.
     base: epsilon of the first environment.
     alpha: how much farther than `base` the ladder reaches.
+    num_epsilons: K; 0, or more than N: as many as environments.
 
   Returns:
     `<float64>[num_environments]`, not increasing for base in [0, 1].
@@ -28,8 +31,9 @@ def epsilon_ladder(num_environments: int, base: float,
   if num_environments < 1:
     raise ValueError(
         f'num_environments is {num_environments}, but must be at least 1')
-  exponents = 1 + alpha * np.arange(num_environments) / max(
-      num_environments - 1, 1)
+  num_rungs = min(num_epsilons or num_environments, num_environments)
+  rungs = np.arange(num_environments) * num_rungs // num_environments
+  exponents = 1 + alpha * rungs / max(num_rungs - 1, 1)
   return np.power(float(base), exponents)
 
 

@@ -34,6 +34,29 @@ def test_ladder_ends(num_environments, base, alpha, expected):
       exploration.epsilon_ladder(num_environments, base, alpha), expected)
 
 
+@pytest.mark.parametrize('num_environments, num_epsilons, exponents', [
+    (6, 3, [1, 1, 2, 2, 3, 3]),
+    (7, 3, [1, 1, 1, 2, 2, 3, 3]),  # Neighbors share as evenly as they can.
+    (4, 1, [1, 1, 1, 1]),
+    (3, 3, [1, 2, 3]),
+    (3, 8, [1, 2, 3]),
+    (3, 0, [1, 2, 3]),
+])
+def test_few_epsilons_are_shared(num_environments, num_epsilons, exponents):
+  np.testing.assert_allclose(
+      exploration.epsilon_ladder(num_environments, 0.5, 2.0, num_epsilons),
+      0.5 ** np.array(exponents, float))
+
+
+def test_six_epsilons_of_the_paper():
+  # Figure 7 has six; here 360 actors, 60 of each.
+  ladder = exploration.epsilon_ladder(360, 0.4, 7.0, 6)
+  values, counts = np.unique(ladder, return_counts=True)
+  np.testing.assert_allclose(
+      values[::-1], 0.4 ** np.array([1, 2.4, 3.8, 5.2, 6.6, 8]))
+  assert counts.tolist() == [60] * 6
+
+
 def test_ladder_refuses_no_environment():
   with pytest.raises(ValueError, match='num_environments is 0'):
     exploration.epsilon_ladder(0, 0.4, 7.0)

@@ -15,11 +15,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from apex_tf import config as config_lib
 from apex_tf import environments
+from apex_tf import exploration
 from apex_tf import formatting as fmt
 from apex_tf import settings
 
 GAMES = 'games'
 _LADDER = 'ladder'
+# A ladder of few epsilons, which the actors share.
+_SHARED, _NUM_SHARED = 'six', 6
 _FIFO = 'fifo'
 
 
@@ -210,18 +213,28 @@ def _recency_arms(config: config_lib.Config,
   return arms
 
 
-def _rungs(config: config_lib.Config) -> List[str]:
-  """Six values of epsilon, spread as the ladder of six actors."""
-  base, alpha = config.dqn.epsilon_base, config.dqn.epsilon_alpha
-  return list(dict.fromkeys(
-      f'{base ** (1 + alpha * index / 5):.2g}' for index in range(6)))
+def _epsilons(config: config_lib.Config) -> List[str]:
+  """The ladder of six, first shared by all actors, then each of it alone."""
+  alone = exploration.epsilon_ladder(
+      _NUM_SHARED, config.dqn.epsilon_base, config.dqn.epsilon_alpha)
+  shared = [_SHARED] if config.total_environments > _NUM_SHARED else []
+  return shared + list(dict.fromkeys(f'{epsilon:.2g}' for epsilon in alone))
 
 
 def _epsilon_arms(config: config_lib.Config,
                   values: Sequence[str]) -> List[Arm]:
   arms = [Arm(_LADDER, 'the ladder', {})]
   for value in values:
-    epsilon = _number(value, 'dqn.epsilon_base')
+    if value == _SHARED:
+      if config.total_environments <= _NUM_SHARED:
+        raise ValueError(
+            f'values has {_SHARED!r}, but must have it with more than '
+            f'{_NUM_SHARED} environments only: here there are '
+            f'{config.total_environments}')
+      arms.append(Arm(_SHARED, f'{_SHARED} values, shared by the actors',
+                      {'dqn.num_epsilons': _NUM_SHARED}))
+      continue
+    epsilon = _number(value, 'dqn.epsilon_base', f', or {_SHARED}')
     arms.append(Arm(f'epsilon_{epsilon}', f'ε {epsilon} for all',
                     {'dqn.epsilon_base': epsilon, 'dqn.epsilon_alpha': 0.0}))
   return arms
@@ -321,8 +334,9 @@ STUDIES = {study.name: study for study in (
           lambda config: ['8'], _recency_arms),
     Study('epsilons', 'epsilons of the actors',
           'appendix B: six fixed values against the ladder',
-          'values of epsilon, besides the ladder', _rungs, _epsilon_arms,
-          agents=('dqn',)),
+          f'values of epsilon or {_SHARED}, besides the ladder', _epsilons,
+          _epsilon_arms, agents=('dqn',),
+          fields_of_values=('dqn.num_epsilons',)),
     Study('prioritization', 'prioritization',
           'against uniform sampling, in an appendix; not against PER',
           ', '.join(_PRIORITIES), lambda config: list(_PRIORITIES),

@@ -98,6 +98,16 @@ def test_second_actor_has_the_upper_half_of_the_ladder():
   assert metrics['epsilon_mean'] == pytest.approx(sum(ladder[4:]) / 4)
 
 
+def test_actors_share_few_epsilons():
+  # Eight environments, two epsilons: four of 0.4 and four of 0.4^8.
+  policy = make_agent(
+      _config(num_epsilons=2), _spec()).make_behavior_policy([2, 3, 4, 5], 0)
+  metrics = policy.metrics()
+  assert metrics['epsilon_max'] == pytest.approx(0.4)
+  assert metrics['epsilon_min'] == pytest.approx(0.4**8)
+  assert metrics['epsilon_mean'] == pytest.approx((0.4 + 0.4**8) / 2)
+
+
 def test_each_environment_has_its_own_epsilon():
   # The last rung of the ladder, 0.5^8, and the first, 0.5.
   config = _config(epsilon_base=0.5)

@@ -55,7 +55,22 @@ def test_one_epsilon_for_all_actors(config):
 def test_six_epsilons_span_the_ladder(config):
   values = grids.STUDIES['epsilons'].defaults(config)
   # 0.4^1, 0.4^2.4, 0.4^3.8, 0.4^5.2, 0.4^6.6, 0.4^8.
-  assert values == ['0.4', '0.11', '0.031', '0.0085', '0.0024', '0.00066']
+  assert values == [
+      'six', '0.4', '0.11', '0.031', '0.0085', '0.0024', '0.00066']
+
+
+def test_six_epsilons_shared_by_the_actors(config):
+  study = grids.STUDIES['epsilons']
+  ladder, shared = study.arms(config, ['six'])
+  assert not ladder.overrides
+  assert shared.label == 'six values, shared by the actors'
+  assert shared.overrides == {'dqn.num_epsilons': 6}
+  # Six environments have six epsilons anyway.
+  config.actor.num_actors, config.actor.environments_per_actor = 2, 3
+  assert study.defaults(config)[0] == '0.4'
+  with pytest.raises(ValueError, match="values has 'six', but must have it "
+                     'with more than 6 environments only: here there are 6'):
+    study.arms(config, ['six'])
 
 
 def test_prioritization(config):
@@ -168,7 +183,7 @@ def test_two_arms_of_one_configuration(config, study, values):
 def test_the_ladder_is_no_single_epsilon(config):
   config.dqn.epsilon_alpha = 0.0
   study = grids.STUDIES['epsilons']
-  assert study.defaults(config) == ['0.4']
+  assert study.defaults(config) == ['six', '0.4']
   with pytest.raises(ValueError, match="arms 'the ladder' and 'ε 0.4 for all'"):
     study.arms(config, ['0.4'])
 

@@ -43,7 +43,7 @@ class DQNAgent(base.Agent):
     """
     ladder = exploration.epsilon_ladder(
         self._config.total_environments, self._config.dqn.epsilon_base,
-        self._config.dqn.epsilon_alpha)
+        self._config.dqn.epsilon_alpha, self._config.dqn.num_epsilons)
     indices = np.asarray(environment_indices)
     if not indices.size or indices.min() < 0 or indices.max() >= len(ladder):
       raise ValueError(
