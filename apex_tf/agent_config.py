@@ -60,9 +60,9 @@ class DQNConfig:
   epsilon_alpha: float = settings.setting(
       7.0, 'alpha of the same ladder [paper].', minimum=0.0)
   num_epsilons: int = settings.setting(
-      0, 'Different epsilons of that ladder, each shared by as many '
-      'environments; 0: each environment has its own [paper].', minimum=0,
-      maximum=1_000_000)
+      0, 'How many epsilons that ladder has, each shared by neighboring '
+      'environments; 0, or more than environments: each has its own [paper].',
+      minimum=0, maximum=1_000_000)
   evaluation_epsilon: float = settings.setting(
       0.0, 'Epsilon of the evaluator. [ours; 0.001 on Atari]',
       minimum=0.0, maximum=1.0)

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from apex_tf.experiments import grids
+from apex_tf.experiments import arms as arms_lib
 from apex_tf.experiments import intervals
 from apex_tf.experiments import study_directory
 from apex_tf.monitoring import status as status_lib
@@ -40,7 +40,7 @@ class ArmOutcome(NamedTuple):
     arm: which.
     cells: at least one, a seed each.
   """
-  arm: grids.Arm
+  arm: arms_lib.Arm
   cells: Sequence[CellOutcome]
 
   def values(self, name: str) -> List[float]:

@@ -21,6 +21,7 @@ from apex_tf import config as config_lib
 from apex_tf import files
 from apex_tf import settings
 from apex_tf import validation
+from apex_tf.experiments import arms as arms_lib
 from apex_tf.experiments import grids
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
@@ -57,7 +58,7 @@ class Cell(NamedTuple):
     config: of the run.
     directory: of the run.
   """
-  arm: grids.Arm
+  arm: arms_lib.Arm
   seed: int
   config: config_lib.Config
   directory: run_directory.RunDirectory
@@ -145,7 +146,7 @@ class Plan:
   values: Sequence[str]
   num_seeds: int
 
-  def arms(self) -> List[grids.Arm]:
+  def arms(self) -> List[arms_lib.Arm]:
     """Of the values; raises ValueError as `grids.Study.arms`."""
     return self.study.arms(self.config, self.values)
 
@@ -155,7 +156,7 @@ class Plan:
     return settings.replace(
         self.config, _NO_OTHER_END if self.study.holds_rate else {})
 
-  def cell_config(self, arm: grids.Arm, seed: int) -> config_lib.Config:
+  def cell_config(self, arm: arms_lib.Arm, seed: int) -> config_lib.Config:
     """Of one cell."""
     return settings.replace(
         self.common_config(), {**arm.overrides, 'run.seed': seed})
