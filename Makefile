@@ -58,7 +58,7 @@ run: doctor environment  ## Train Ape-X DQN on CartPole (WORKDIR=, ARGS=).
 
 # Most tests start processes and wait for them: two at a time take two thirds of
 # the time.
-test: doctor environment  ## All tests but the slow learning runs (ARGS=).
+test: doctor environment  ## All tests but those that have a target below (ARGS=).
 	$(VENV_PYTHON) -m pytest --numprocesses=2 --dist=worksteal $(ARGS)
 
 test-learning: doctor environment  ## The slow learning runs.

@@ -266,7 +266,7 @@ class Config:
 
   @property
   def total_environments(self) -> int:
-    """Training environments of all actors, the rungs of the ladder."""
+    """Training environments of all actors."""
     return self.actor.num_actors * self.actor.environments_per_actor
 
   def validate(self) -> None:

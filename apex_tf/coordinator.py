@@ -118,7 +118,7 @@ class Coordinator:
   def check_limits(self) -> str:
     """Ends the learning when a limit is reached. Returns the phase."""
     with self._lock:
-      if self._phase in (status_lib.FILLING, status_lib.LEARNING):
+      if self._phase in status_lib.LEARNING_PHASES:
         reason = self._reached_limit()
         if reason:
           self._stop_reason = reason
@@ -132,10 +132,9 @@ class Coordinator:
       if self._phase == status_lib.STOPPING:
         self._phase = status_lib.FINAL_EVALUATION
 
-  def finish(self, reason: str = '') -> None:
-    """Ends the run without a final evaluation."""
+  def finish(self) -> None:
+    """Ends the run, whether its final evaluation has come or not."""
     with self._lock:
-      self._stop_reason = self._stop_reason or reason
       self._phase = status_lib.DONE
 
   def status(self) -> status_lib.RunStatus:
@@ -232,7 +231,7 @@ class Coordinator:
 def _thinned(evaluations: List[status_lib.Evaluation]
             ) -> List[status_lib.Evaluation]:
   """Every second one, the best, and the newest two."""
-  best = max(evaluations, key=lambda evaluation: evaluation.mean)
+  best = status_lib.best_evaluation(evaluations)
   return [
       evaluation for index, evaluation in enumerate(evaluations)
       if index % 2 == 0 or evaluation in (best, *evaluations[-2:])

@@ -85,7 +85,7 @@ def replace_file(path: str, data: Union[str, bytes],
   Args:
     path: of the file.
     data: all of its content.
-    mode: of a file that is new.
+    mode: of the file, which the umask lessens.
 
   Raises:
     OSError: it is not written.
@@ -132,6 +132,20 @@ def nearest_existing(path: str) -> str:
   while not os.path.lexists(path):
     path = os.path.dirname(path)
   return path
+
+
+def refuse_directory(path: str) -> str:
+  """What a path must be to be written into; "" where it is that.
+
+  Args:
+    path: of a directory that is there, or can be made.
+  """
+  nearest = nearest_existing(path)
+  if not os.path.isdir(nearest):
+    return f'a directory, and {nearest} is a file'
+  if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+    return f'a directory that may be written, and {nearest} may not'
+  return ''
 
 
 def _temporary_beside(path: str) -> str:

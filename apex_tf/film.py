@@ -7,10 +7,11 @@ writes files that cannot be read.
 
 import math
 import os
-import tempfile
 from typing import Any, Generator, Optional
 
 import numpy as np
+
+from apex_tf import files
 
 SUFFIXES = ('.mp4', '.gif')
 
@@ -60,12 +61,12 @@ class Film:
     self._num_added = 0
     self._num_written = 0
     self._writer: Optional[Generator[None, Any, None]] = None
+    self._temporary = os.path.join(folder, f'.{os.getpid()}.{name}')
     try:
-      descriptor, self._temporary = tempfile.mkstemp(
-          dir=folder, prefix=f'.{name}.', suffix=suffix)
+      os.close(os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+                       files.MODE_OF_RESULTS))
     except OSError as error:
       raise self._error(str(error)) from error
-    os.close(descriptor)
 
   def add(self, frame: np.ndarray) -> None:
     """Adds a frame.

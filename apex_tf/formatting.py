@@ -133,6 +133,15 @@ def duration(seconds: float) -> str:
   return f'{rest} s'
 
 
+def markdown_table(header: Sequence[str],
+                   rows: Sequence[Sequence[str]]) -> str:
+  """A table as lines of Markdown."""
+  lines = [header, ['---'] * len(header), *rows]
+  return ''.join(
+      '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |\n'
+      for line in lines)
+
+
 def restarts(counts: Optional[Dict[str, int]]) -> List[str]:
   """At most one note: "actor 1 restarted 2x, replay restarted, 1 more".
 

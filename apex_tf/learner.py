@@ -122,9 +122,7 @@ class Learner(core.Learner):
       kept: then the `kept_variables`.
     """
     self.batch_wait_seconds = state['batch_wait_seconds']
-    # Before there were shards, both were the learner's own.
-    self._feedback.set_state(state.get('feedback') or {'shards': [
-        {name: state[name] for name in ('priority_writer', 'evictor')}]})
+    self._feedback.set_state(state['feedback'])
     self.publish()
     self._publisher.keep(kept)
 

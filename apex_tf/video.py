@@ -82,7 +82,7 @@ class RecordedEnvironment(base.BatchedEnvironment):
     self._environment = environment
     self.name = environment.name
     self.frames_per_agent_step = environment.frames_per_agent_step
-    self.frames_per_second = environment.frames_per_second
+    self.render_fps = environment.render_fps
     self._first: Optional[dm_env.TimeStep] = environment.reset()
     frame = environment.render()
     self.path = film_lib.resolve(path)
@@ -141,7 +141,7 @@ class RecordedEnvironment(base.BatchedEnvironment):
     self._environment.close()
 
   def _begin(self, frame: np.ndarray) -> None:
-    self._film = film_lib.Film(self.path, self.frames_per_second)
+    self._film = film_lib.Film(self.path, self.render_fps)
     try:
       self._film.add(frame)
     except BaseException:  # Ctrl-C among them: half a film is not left.

@@ -153,7 +153,8 @@ def main(argv: Sequence[str]) -> None:
     if FLAGS.output:  # At once: the suites take long.
       files.replace_file(FLAGS.output, json.dumps(
           {'machine': described, 'failures': failures,
-           'rows': [row.to_mapping() for row in rows]}, indent=1))
+           'rows': [row.to_mapping() for row in rows]}, indent=1),
+                         files.MODE_OF_RESULTS)
   print(report.table(rows))
   if FLAGS.output:
     print(f'Written: {os.path.abspath(FLAGS.output)}')

@@ -10,7 +10,7 @@ evaluation.json in the run directory.
 
 import os
 import sys
-from typing import Sequence
+from typing import NoReturn, Sequence
 import warnings
 
 from absl import flags
@@ -109,16 +109,19 @@ def play() -> None:
     command_line.refuse(str(error))
   try:
     result = evaluation.run()
-  except (evaluation_lib.NoEpisodeError, film.FilmError) as error:
-    print(error, file=sys.stderr)
-    sys.exit(1)
+  except (evaluation_lib.NoEpisodeError, film.FilmError, RuntimeError
+         ) as error:
+    _fail(str(error))
   finally:
     evaluation.close()
-  directory.write_evaluation(result)
   print(evaluation_lib.final_line(result))
-  print(f'Evaluation: {directory.evaluation_file}')
   if result['video']:
     print(f'Video:      {result["video"]}')
+  try:
+    directory.write_evaluation(result)
+  except OSError as error:
+    _fail(f'{directory.evaluation_file} could not be written: {error}')
+  print(f'Evaluation: {directory.evaluation_file}')
 
 
 def main(argv: Sequence[str]) -> None:
@@ -132,6 +135,11 @@ def main(argv: Sequence[str]) -> None:
   except KeyboardInterrupt:
     print('interrupted', file=sys.stderr)
     sys.exit(1)
+
+
+def _fail(message: str) -> NoReturn:
+  print(message, file=sys.stderr)
+  sys.exit(1)
 
 
 def _error(path: str, allowed: str) -> ValueError:

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 from absl import app
 
 from apex_tf import config as config_lib
+from apex_tf import formatting as fmt
 from apex_tf import settings
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
@@ -25,7 +26,7 @@ _CONFIGURATION = """# Configuration
 Any field can be overridden on the command line, and `config.json` in the run
 directory holds all of them as they were used:
 
-    python -m launch.train --config=configs/cartpole.py \\
+    .venv/bin/python -m launch.train --config=configs/cartpole.py \\
         --config.agent.n_step=5 --config.dqn.hidden_sizes='(64, 64)' \\
         --workdir=runs/example
 
@@ -68,7 +69,7 @@ def configuration_page() -> str:
   for section, rows in sections.items():
     summary = (type(getattr(config_lib.Config(), section)).__doc__ or '')
     pages.append(f'## {section}\n\n{summary.splitlines()[0]}\n\n' +
-                 _table(('field', 'default', 'meaning'), rows))
+                 fmt.markdown_table(('field', 'default', 'meaning'), rows))
   return '\n'.join(pages)
 
 
@@ -80,7 +81,8 @@ def metrics_page() -> str:
   for role in metric_table.STEP_UNITS:
     rows = [(f'`{metric.name}`', metric.unit, _doc(metric))
             for metric in metrics_lib.METRICS.values() if role in metric.roles]
-    pages.append(f'## {role}\n\n' + _table(('metric', 'unit', 'meaning'), rows))
+    pages.append(f'## {role}\n\n' + fmt.markdown_table(
+        ('metric', 'unit', 'meaning'), rows))
   return '\n'.join(pages)
 
 
@@ -103,13 +105,6 @@ def _literal(value: Any) -> str:
   if isinstance(value, str):
     return value or "''"
   return f'{value:,}'.replace(',', '_') if type(value) is int else str(value)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-  lines = [header, ['---'] * len(header), *rows]
-  return ''.join(
-      '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |\n'
-      for line in lines)
 
 
 def main(argv: Sequence[str]) -> None:

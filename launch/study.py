@@ -18,9 +18,10 @@ from absl import flags
 from absl import logging
 from ml_collections import config_flags
 
-from apex_tf.experiments import grids
+from apex_tf.experiments import plan as plan_lib
 from apex_tf.experiments import results
 from apex_tf.experiments import runner as runner_lib
+from apex_tf.experiments import studies
 from apex_tf.experiments import study_directory
 from launch import command_line
 
@@ -28,37 +29,37 @@ FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file(
     'config', None, 'Preset from which all arms differ.', lock_config=True)
 flags.DEFINE_string('study', None, 'Which study: one of '
-                    f'{", ".join(grids.STUDIES)}.')
+                    f'{", ".join(studies.STUDIES)}.')
 flags.DEFINE_string('workdir', None, 'Directory of the study.')
 flags.DEFINE_integer('seeds', 3, 'Cells of each arm: run.seed and those that '
                      'follow.')
 flags.DEFINE_list(
     'values', None, 'The arms; by default some around those of the preset. ' +
     '; '.join(f'{study.name}: {study.values}'
-              for study in grids.STUDIES.values()))
+              for study in studies.STUDIES.values()))
 
 
-def make_plan() -> study_directory.Plan:
+def make_plan() -> plan_lib.Plan:
   """What the flags ask for.
 
   Raises:
     ValueError: names the flag or field, its value and what is allowed.
   """
-  if FLAGS.study not in grids.STUDIES:
+  if FLAGS.study not in studies.STUDIES:
     raise ValueError(f'study is {FLAGS.study!r}, but must be one of '
-                     f'{", ".join(grids.STUDIES)}')
+                     f'{", ".join(studies.STUDIES)}')
   if FLAGS.seeds < 1:
     raise ValueError(f'seeds is {FLAGS.seeds}, but must be at least 1')
   if not FLAGS.workdir:
     raise ValueError('workdir is not given, but must be the path of a '
                      'directory (--workdir=DIR)')
-  study = grids.STUDIES[FLAGS.study]
+  study = studies.STUDIES[FLAGS.study]
   values = FLAGS['values'].value
   if values == []:  # pylint: disable=use-implicit-booleaness-not-comparison
     raise ValueError(f"values is '', but must have {study.values}")
   if values is None:
     values = list(study.defaults(FLAGS.config))
-  return study_directory.Plan(study, FLAGS.config, tuple(values), FLAGS.seeds)
+  return plan_lib.Plan(study, FLAGS.config, tuple(values), FLAGS.seeds)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -1,9 +1,11 @@
-"""A learner over recorded batches: no replay server, no environment."""
+"""A learner over recorded batches, without an environment."""
 
+import functools
 from typing import Any, Iterable, List, NamedTuple, Optional
 
 from acme import specs
 import numpy as np
+import reverb
 import tensorflow as tf
 
 from apex_tf import agents
@@ -15,6 +17,7 @@ from apex_tf import types
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import eviction
 from apex_tf.replay import feedback
+from apex_tf.replay import layout
 from apex_tf.replay import priorities
 from tests import dpg_learner_steps
 
@@ -76,11 +79,12 @@ def make_batches(name: str, seeds: Iterable[int]) -> List[dataset_lib.Batch]:
   return [make_batch(name, seed) for seed in seeds]
 
 
-class _NoServer:
-  """Takes what is written back to replay."""
-
-  def mutate_priorities(self, *arguments: Any, **kwargs: Any) -> None:
-    pass
+@functools.cache
+def _replay() -> reverb.Server:
+  """Takes what is written back, and ignores it: its table stays empty."""
+  return reverb.Server([reverb.Table(
+      layout.TABLE, reverb.selectors.Prioritized(0.6), reverb.selectors.Fifo(),
+      max_size=10, rate_limiter=reverb.rate_limiters.MinSize(1))], port=None)
 
 
 class Run(NamedTuple):
@@ -119,7 +123,7 @@ def make_run(directory: Any, name: str, batches: Iterable[dataset_lib.Batch],
     **kwargs: of the checkpointer, or limits of the run.
   """
   clock = clock or Clock()
-  client: Any = _NoServer()
+  client = reverb.Client(f'localhost:{_replay().port}')
   writer = priorities.PriorityWriter(client, 1e-6, 1000)
   evictor = eviction.PrioritizedEvictor(client, 10, -0.4, 1000, 1e-6, seed)
   learner = learner_lib.Learner(

@@ -8,6 +8,7 @@ import pytest
 from apex_tf import config as config_lib
 from apex_tf import validation
 from configs import atari
+from configs import atari57
 from configs import atari_small
 from configs import cartpole
 from configs import control
@@ -90,6 +91,13 @@ def test_atari_is_the_papers_section_4_and_appendix_c():
   assert 4 * config.actor.sync_period == 400
   # The issue's own number for the evaluator.
   assert config.dqn.evaluation_epsilon == 0.001
+
+
+def test_atari57_is_atari_for_200_million_frames_a_game():
+  config = atari57.get_config()
+  assert config.run.max_agent_steps * 4 == 200_000_000
+  config.run.max_agent_steps = 0
+  assert config == atari.get_config()
 
 
 def test_the_papers_360_environments_are_one_override_away():

@@ -146,7 +146,7 @@ def test_the_first_reason_stays(make, clock):
   coordinator.report_learner(5)
   clock.now += 1000
   assert coordinator.check_limits() == status_lib.STOPPING
-  coordinator.finish('interrupted')
+  coordinator.finish()
   assert coordinator.get_phase() == status_lib.DONE
   assert coordinator.status().stop_reason == 'max_learner_steps'
 
@@ -167,9 +167,9 @@ def test_the_final_evaluation_ends_the_run(make):
 
 def test_finish_ends_it_from_any_phase(make):
   coordinator = make()
-  coordinator.finish('interrupted')
+  coordinator.finish()
   assert coordinator.report_learner(3) == status_lib.DONE
-  assert coordinator.status().stop_reason == 'interrupted'
+  assert coordinator.status().stop_reason == ''
 
 
 def test_a_report_that_comes_twice_changes_nothing(make):
@@ -314,9 +314,12 @@ def test_a_long_run_keeps_the_best_and_the_newest_evaluation(make):
   means = [float(step % 997) for step in range(3000)]
   for step, mean in enumerate(means):
     coordinator.report_evaluation(_evaluation(step, mean))
+    # One of which few episodes have ended is not the best.
+    coordinator.report_evaluation(_evaluation(
+        step, 2000.0, wall_seconds=2.0, complete=False))
   kept = coordinator.status().evaluations
   assert 80 < len(kept) <= 200
-  assert max(e.mean for e in kept) == max(means)
+  assert max(e.mean for e in kept if e.complete) == max(means)
   assert kept[-1].learner_step == 2999
   steps = [e.learner_step for e in kept]
   assert steps == sorted(steps)

@@ -56,4 +56,4 @@ def write(path: str, panels: Panels, title: str) -> None:
     axes.grid(alpha=0.3)
     if all(lines):
       axes.legend()
-  files.replace_file(path, drawing.to_png(figure))
+  files.replace_file(path, drawing.to_png(figure), files.MODE_OF_RESULTS)

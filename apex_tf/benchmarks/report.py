@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from apex_tf import formatting as fmt
 from apex_tf.benchmarks import rounds
 
 
@@ -80,7 +81,7 @@ _HEADER = ('suite', 'what', 'median', 'lowest to highest', 'unit',
 
 def table(rows: Sequence[Row]) -> str:
   """All rows as a Markdown table."""
-  lines = [_HEADER, tuple('---' for _ in _HEADER)]
+  lines = []
   for row in rows:
     bound = ''
     if row.bound is not None:
@@ -90,7 +91,7 @@ def table(rows: Sequence[Row]) -> str:
         f'{_number(row.sample.low)} to {_number(row.sample.high)}', row.unit,
         row.against, f'{row.ratio.median:.2f}' if row.ratio else '', bound,
         {None: '', True: 'yes', False: 'NO'}[row.holds]))
-  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+  return fmt.markdown_table(_HEADER, lines)
 
 
 def missed(rows: Sequence[Row]) -> List[Row]:

@@ -68,7 +68,7 @@ class AtariEnvironment(batching.VectorEnvironment):
   """
 
   frames_per_agent_step = FRAMES_PER_AGENT_STEP
-  frames_per_second = 60.0 / FRAMES_PER_AGENT_STEP
+  render_fps = 60.0 / FRAMES_PER_AGENT_STEP
 
   def __init__(self,
                game: str,

@@ -41,13 +41,13 @@ class BatchedEnvironment(dm_env.Environment):
     name: of the task, for messages.
     frames_per_agent_step: emulator frames in one agent step, the action
       repeat.
-    frames_per_second: agent steps in one second of the simulated world, the
+    render_fps: agent steps in one second of the simulated world, the
       speed of a video.
   """
 
   name: str = 'the environment'
   frames_per_agent_step: int = 1
-  frames_per_second: float = 30.0
+  render_fps: float = 30.0
   _begun: np.ndarray
 
   @property

@@ -70,7 +70,7 @@ class ControlEnvironment(batching.VectorEnvironment):
         for seed in self._seeds
     ]
     first = self._environments[0]
-    self.frames_per_second = 1.0 / first.control_timestep()
+    self.render_fps = 1.0 / first.control_timestep()
     observation_spec = first.observation_spec()
     self._entries = list(observation_spec)
     num_features = sum(

@@ -70,8 +70,8 @@ class GymnasiumVectorEnvironment(batching.VectorEnvironment):
     first = self._vector.envs[0]
     self.name = (first.spec.id if first.spec else
                  type(first.unwrapped).__name__)
-    self.frames_per_second = float(
-        first.metadata.get('render_fps') or self.frames_per_second)
+    self.render_fps = float(
+        first.metadata.get('render_fps') or self.render_fps)
     space: Any = self._vector.single_observation_space
     shape = space.shape if self._stacked else (1, *space.shape)
     self._observation_spec = specs.Array(

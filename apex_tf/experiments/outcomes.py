@@ -7,6 +7,7 @@ import numpy as np
 
 from apex_tf.experiments import arms as arms_lib
 from apex_tf.experiments import intervals
+from apex_tf.experiments import plan as plan_lib
 from apex_tf.experiments import study_directory
 from apex_tf.monitoring import status as status_lib
 
@@ -81,13 +82,13 @@ class Outcome(NamedTuple):
     arms: those with a finished cell, in their order.
     missing: the cells that are not finished.
   """
-  plan: study_directory.Plan
+  plan: plan_lib.Plan
   arms: Sequence[ArmOutcome]
   missing: Sequence[study_directory.Cell]
 
 
 def read(directory: study_directory.StudyDirectory,
-         plan: study_directory.Plan) -> Outcome:
+         plan: plan_lib.Plan) -> Outcome:
   """Reads all cells of a plan.
 
   Raises:

@@ -107,12 +107,14 @@ class Runner:
       log.write(f'$ {shlex.join(line)}\n')
       log.flush()
       began = log.tell()
+      since = time.time()
       # In a session of its own, so that a Ctrl-C comes but once, from here.
       process = subprocess.Popen(
           line, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
           start_new_session=True, preexec_fn=_end_with(os.getpid()))
-      with console_lib.Console(cell.config, cell.directory,
-                               plain_period_seconds=_PLAIN_PERIOD_SECONDS):
+      with console_lib.Console(
+          cell.config, cell.directory, since=since,
+          plain_period_seconds=_PLAIN_PERIOD_SECONDS):
         self._wait(process)
       log.seek(began)
       said = log.read().strip()

@@ -10,22 +10,19 @@ change, or its cells would not compare; but games may be given higher limits.
 """
 
 import contextlib
-import dataclasses
 import fcntl
 import json
-import math
 import os
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from apex_tf import config as config_lib
 from apex_tf import files
 from apex_tf import settings
-from apex_tf import validation
 from apex_tf.experiments import arms as arms_lib
-from apex_tf.experiments import grids
+from apex_tf.experiments import plan as plan_lib
+from apex_tf.experiments import studies
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from apex_tf.replay import footprint
 
 STUDY_FILE = 'study.json'
 _CELLS = 'cells'
@@ -41,10 +38,6 @@ FROM_SUMMARY = (
     'stop_reason')
 # What a game may have more of, where it is a cell that goes on.
 _LIMITS = ('run.max_learner_steps', 'run.max_agent_steps', 'run.max_minutes')
-# What ends a run besides learner steps, and its value where nothing does.
-_NO_OTHER_END: Dict[str, Any] = {
-    'run.max_minutes': math.inf, 'run.max_agent_steps': 0,
-    'run.target_return': math.inf}
 # How many changes are named.
 _SHOWN = 3
 
@@ -123,70 +116,12 @@ class Cell(NamedTuple):
     if not status_lib.final_evaluation(status)[0]:
       return ('no episode of its final evaluation ended within '
               f'evaluator.max_seconds {config.evaluator.max_seconds:g}, which '
-              'should be more, in a new study')
+              'should be more, in a new study; or the evaluator was away')
     return ''
 
   def is_finished(self) -> bool:
     """Whether it has a result; raises ValueError as `unfinished_because`."""
     return not self.unfinished_because()
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-  """What a study consists of.
-
-  Attributes:
-    study: which.
-    config: from which all arms differ.
-    values: of the arms, as text.
-    num_seeds: of each arm: `run.seed` and those that follow.
-  """
-  study: grids.Study
-  config: config_lib.Config
-  values: Sequence[str]
-  num_seeds: int
-
-  def arms(self) -> List[arms_lib.Arm]:
-    """Of the values; raises ValueError as `grids.Study.arms`."""
-    return self.study.arms(self.config, self.values)
-
-  def common_config(self) -> config_lib.Config:
-    """From which the cells differ by arm and seed. Where the rate is held, they
-    end at `run.max_learner_steps` and not before."""
-    return settings.replace(
-        self.config, _NO_OTHER_END if self.study.holds_rate else {})
-
-  def cell_config(self, arm: arms_lib.Arm, seed: int) -> config_lib.Config:
-    """Of one cell."""
-    return settings.replace(
-        self.common_config(), {**arm.overrides, 'run.seed': seed})
-
-  def check(self, preset: config_lib.Config) -> None:
-    """Checks that every arm can run, and that nothing is asked for in vain.
-
-    Args:
-      preset: what it gives without any override.
-
-    Raises:
-      ValueError: names the field, its value and what is allowed; and the arm.
-    """
-    replaced = {field for field, _, _ in settings.all_differences(
-        self.config, self.common_config())}
-    for field, value, _ in settings.all_differences(self.config, preset):
-      if field in self.study.fields_of_values:
-        raise ValueError(
-            f'{field} is {value!r}, but must not be given in the study '
-            f'{self.study.name}, where --values says it of each arm')
-      if field in replaced:
-        raise ValueError(
-            f'{field} is {value!r}, but must not be given in the study '
-            f'{self.study.name}, whose cells end at run.max_learner_steps')
-    for arm in self.arms():
-      config = self.cell_config(arm, self.config.run.seed)
-      try:
-        footprint.check(config, validation.validate(config))
-      except ValueError as error:
-        raise ValueError(f'{error} (in the arm {arm.label!r})') from error
 
 
 class StudyDirectory:
@@ -205,16 +140,16 @@ class StudyDirectory:
     """Whether a study has begun here."""
     return os.path.lexists(self.study_file)
 
-  def result_file(self, plan: Plan, suffix: str) -> str:
+  def result_file(self, plan: plan_lib.Plan, suffix: str) -> str:
     """Of a result, such as ".png"."""
     return os.path.join(self.path, f'{plan.study.name}{suffix}')
 
-  def cells(self, plan: Plan) -> List[Cell]:
+  def cells(self, plan: plan_lib.Plan) -> List[Cell]:
     """All of a plan, in the order in which they are to be run: every arm with
     the first seed, then with the second.
 
     Raises:
-      ValueError: as `grids.Study.arms`.
+      ValueError: as `studies.Study.arms`.
     """
     first = plan.config.run.seed
     return [
@@ -224,7 +159,7 @@ class StudyDirectory:
         for seed in range(first, first + plan.num_seeds)
         for arm in plan.arms()]
 
-  def read(self) -> Plan:
+  def read(self) -> plan_lib.Plan:
     """The plan of the study that is here.
 
     Raises:
@@ -236,30 +171,26 @@ class StudyDirectory:
       lacking = {'study', 'values', 'seeds', 'config'} - set(data)
       if lacking:
         raise ValueError(f'it has no {", ".join(sorted(lacking))}')
-      if data['study'] not in grids.STUDIES:
+      if data['study'] not in studies.STUDIES:
         raise ValueError(f'there is no study {data["study"]!r}')
       if not isinstance(data['seeds'], int):
         raise ValueError(f'seeds is {data["seeds"]!r}, and not a number')
-      return Plan(
-          grids.STUDIES[data['study']],
+      return plan_lib.Plan(
+          studies.STUDIES[data['study']],
           config_lib.Config.from_json(json.dumps(data['config'])),
           tuple(map(str, data['values'])), data['seeds'])
     except (AttributeError, OSError, TypeError, ValueError) as error:
       raise ValueError(f'{self.study_file} is not that of a study of this '
                        f'version: {error}') from error
 
-  def check(self, plan: Plan) -> None:
+  def check(self, plan: plan_lib.Plan) -> None:
     """Checks that a plan may begin, or go on, here; touches nothing.
 
     Raises:
       ValueError: names `workdir`, its value and what is allowed.
     """
-    nearest = files.nearest_existing(self.path)
-    if not os.path.isdir(nearest):
-      raise self._error(f'a directory, and {nearest} is a file')
-    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
-      raise self._error(f'a directory that may be written, and {nearest} may '
-                        'not')
+    if allowed := files.refuse_directory(self.path):
+      raise self._error(allowed)
     # A command that was killed at its very beginning leaves hidden files.
     if not self.holds_study and os.path.isdir(self.path) and any(
         not name.startswith('.') for name in os.listdir(self.path)):
@@ -268,7 +199,7 @@ class StudyDirectory:
     if self.holds_study:
       self._check_same(plan, self.read())
 
-  def write(self, plan: Plan) -> None:
+  def write(self, plan: plan_lib.Plan) -> None:
     """Makes it the plan of this directory, which is made where it is missing.
 
     Raises:
@@ -297,7 +228,7 @@ class StudyDirectory:
         raise self._error('a study that no other process runs') from error
       yield
 
-  def _check_same(self, plan: Plan, old: Plan) -> None:
+  def _check_same(self, plan: plan_lib.Plan, old: plan_lib.Plan) -> None:
     """Refuses another study, configuration, or fewer arms and seeds."""
     if plan.study.name != old.study.name:
       raise self._error(f'a directory of the study {plan.study.name}, or a new '

@@ -8,6 +8,9 @@ from apex_tf.environments import protocol
 from apex_tf.experiments import intervals
 from apex_tf.experiments import outcomes
 
+# How to read the tables' numbers.
+MEANS = ('Means over the seeds, ± half the width of their 95 % intervals; a '
+         'single seed has none.')
 # Columns of the Markdown table: title, column of a cell's row, and how it is
 # written.
 _COLUMNS = (
@@ -26,7 +29,7 @@ def cell_rows(outcome: outcomes.Outcome) -> List[Dict[str, Any]]:
 
 
 def curve_rows(outcome: outcomes.Outcome) -> List[Dict[str, Any]]:
-  """A row for each evaluation of each finished cell."""
+  """A row for each evaluation of each finished cell that its status has."""
   return [
       {'arm': arm.arm.name, 'seed': cell.cell.seed,
        'learner_step': evaluation.learner_step,
@@ -60,11 +63,7 @@ class Table(NamedTuple):
   rows: Sequence[Sequence[str]]
 
   def to_markdown(self) -> str:
-    """As lines, the header first."""
-    lines = [self.header, ['---'] * len(self.header), *self.rows]
-    return ''.join(
-        '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |\n'
-        for line in lines)
+    return fmt.markdown_table(self.header, self.rows)
 
 
 def study_table(outcome: outcomes.Outcome) -> Table:

@@ -33,7 +33,8 @@ class Console:
   def __init__(self, config: config_lib.Config,
                run_directory: run_directory_lib.RunDirectory,
                stream: Optional[TextIO] = None,
-               plain_period_seconds: float = PLAIN_PERIOD_SECONDS):
+               plain_period_seconds: float = PLAIN_PERIOD_SECONDS,
+               since: float = 0.0):
     """Shows nothing yet.
 
     Args:
@@ -41,9 +42,11 @@ class Console:
       run_directory: of the run.
       stream: where to; standard output by default.
       plain_period_seconds: between two lines where there is no terminal.
+      since: seconds since 1970; a status that is older is of another launch.
     """
     self._config = config
     self._run_directory = run_directory
+    self._since = since
     self._stream = sys.stdout if stream is None else stream
     self._rich = RichConsole(file=self._stream)
     self._terminal = (
@@ -71,7 +74,9 @@ class Console:
     A terminal that is gone is no reason to stop a run: it is left alone.
     """
     status = self._run_directory.read_status()
-    if status is not None and status.phase == status_lib.STARTING:
+    if status is not None and (
+        status.phase == status_lib.STARTING or
+        time.time() - self._run_directory.status_age_seconds() < self._since):
       status = None  # Of the launch before this one.
     phase = status.phase if status else status_lib.STARTING
     now = time.monotonic()

@@ -125,7 +125,8 @@ TABLE: Tuple[Metric, ...] = (
     Metric('policy_version', (ACTOR,), 'learner steps',
            'Learner step of the variables that it acts with.'),
     Metric('policy_age_seconds', (ACTOR,), 's',
-           'Time since it fetched them.'),
+           'Time since they were last known to be the newest: since they were '
+           'fetched, or their source said that it has no others.'),
     Metric('insert_priority_p10', (ACTOR,), 'return',
            '10th percentile of |TD| at insert, since the last point (the '
            'newest 10,000 at most).'),

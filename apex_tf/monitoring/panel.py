@@ -163,7 +163,7 @@ def _actors_line(status: status_lib.RunStatus,
     text.append(_rate(status, 'frames_per_second', 'frames'))
   text.append(f'{fmt.count(status.episodes)} episodes')
   if status.reporting_actors < config.actor.num_actors and (
-      status.phase in (status_lib.FILLING, status_lib.LEARNING)):
+      status.phase in status_lib.LEARNING_PHASES):
     text.append(
         f'{status.reporting_actors} of {config.actor.num_actors} report')
   return _joined(text)
@@ -220,15 +220,15 @@ def _evaluator_line(status: status_lib.RunStatus,
   last = _last(status.evaluations)
   if last is None:
     return _joined(['no evaluation yet', *target])
-  best = max(e.mean for e in status.evaluations if math.isfinite(e.mean))
+  best = status_lib.best_evaluation(status.evaluations)
   human = fmt.percent(last.human_normalized)
   first = Text.assemble(
       (fmt.mean_and_std(last.mean, last.std), 'bold green'),
       f' over {len(last.returns)} episodes'
       f'{"" if last.complete else " (not all)"}'
       f' · policy of step {fmt.count(last.learner_step)}')
-  second = _joined([f'best {fmt.score(best)}', *target,
-                    *([human] if human else [])])
+  second = _joined([*([f'best {fmt.score(best.mean)}'] if best else []),
+                    *target, *([human] if human else [])])
   return Text('\n').join([first, second])
 
 

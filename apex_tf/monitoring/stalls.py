@@ -57,6 +57,11 @@ class Stalls(NamedTuple):
   ended: List[str]
 
 
+def _index(role: str) -> str:
+  """Of an actor, as in `RunStatus.actors`."""
+  return role.rpartition('_')[2]
+
+
 class _Progress:
   """For how long something has been the same."""
 
@@ -104,11 +109,12 @@ class StallWatch:
       self._callers.add(role)
 
   @property
-  def reporting_actors(self) -> int:
-    """How many have reported in the last seconds, as `update` last looked."""
+  def reporting_actors(self) -> List[str]:
+    """Indices of those that have reported in the last seconds, as `update`
+    last looked."""
     since = self._seconds - leases.LEASE_SECONDS
-    return sum(self._heard.get(role, -math.inf) > since
-               for role in self._actors)
+    return [_index(role) for role in self._actors
+            if self._heard.get(role, -math.inf) > since]
 
   def update(self, status: status_lib.RunStatus,
              replay_answers: bool) -> Stalls:
@@ -142,7 +148,7 @@ class StallWatch:
   def _find(self, status: status_lib.RunStatus,
             replay_answers: bool) -> Dict[str, str]:
     """One line for each stall, by whom and what it is about."""
-    if status.phase not in (status_lib.FILLING, status_lib.LEARNING):
+    if status.phase not in status_lib.LEARNING_PHASES:
       return {}
     found: Dict[str, str] = {}
     self._find_at_replay(status, replay_answers, found)
@@ -158,7 +164,7 @@ class StallWatch:
               for role in (*self._actors, _EVALUATOR)}
     found.update((role, line) for role, line in silent.items() if line)
     for role in self._actors:
-      report = status.actors.get(role.rpartition('_')[2])
+      report = status.actors.get(_index(role))
       steps = report and (report.incarnation, report.agent_steps)
       seconds = self._progress.seconds(
           role, (steps, side == 'actors', replay_answers), self._seconds)
@@ -175,7 +181,7 @@ class StallWatch:
       return
     for role in silent:
       del found[role]
-    numbers = fmt.ranges([int(role.rpartition('_')[2]) for role in silent])
+    numbers = fmt.ranges([int(_index(role)) for role in silent])
     found['silent actors'] = (
         f'{len(silent)} of {len(self._actors)} actors do not report: {numbers}')
 

@@ -6,7 +6,7 @@ that shows or sums up a run (console, learning curve, summary) reads them.
 
 import dataclasses
 import json
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 # Phases of a run, in order.
 STARTING = 'starting'  # A run that goes on, before its learner says where.
@@ -16,7 +16,9 @@ STOPPING = 'stopping'  # The last variables are not yet published.
 FINAL_EVALUATION = 'final evaluation'
 DONE = 'done'
 PHASES = (STARTING, FILLING, LEARNING, STOPPING, FINAL_EVALUATION, DONE)
-# What an actor is told instead of the phase where another has its index.
+# In which actors act and limits count.
+LEARNING_PHASES = (FILLING, LEARNING)
+# What a role is told instead of the phase where another has its index.
 TAKEN = 'taken'
 
 # Values of `stop_reason`, besides the names of the limits in `config.run`.
@@ -202,6 +204,14 @@ class RunStatus:
     }
     data['evaluations'] = [Evaluation(**e) for e in data['evaluations']]
     return cls(**data)
+
+
+def best_evaluation(
+    evaluations: Sequence[Evaluation]) -> Optional[Evaluation]:
+  """That of the highest mean, of those that finished all their episodes: the
+  others lack the long ones. None where there is none."""
+  return max((evaluation for evaluation in evaluations if evaluation.complete),
+             key=lambda evaluation: evaluation.mean, default=None)
 
 
 def final_evaluation(status: RunStatus) -> Tuple[bool, Any]:

@@ -108,17 +108,18 @@ class StatusReporter:
     })
     metrics['batch_wait_share'] = self._wait_rate.update(
         self._learner.batch_wait_seconds)
-    if status.actors:
-      metrics['policy_age_steps'] = status.learner_steps - min(
-          report.learner_step for report in status.actors.values())
     if status.evaluations:
       metrics['evaluation_return_mean'] = status.evaluations[-1].mean
     status.stalls = self._find_stalls(status, replay_answers)
     metrics['stalls'] = len(status.stalls)
-    status.reporting_actors = (
-        len(status.actors) if self._stall_watch is None else
-        self._stall_watch.reporting_actors)
-    metrics['reporting_actors'] = status.reporting_actors
+    reporting = (list(status.actors) if self._stall_watch is None else
+                 self._stall_watch.reporting_actors)
+    metrics['reporting_actors'] = status.reporting_actors = len(reporting)
+    # Those that are gone have the variables that they left with.
+    acting_with = [status.actors[index].learner_step
+                   for index in reporting if index in status.actors]
+    if acting_with:
+      metrics['policy_age_steps'] = status.learner_steps - min(acting_with)
     status.unsaved = list(self.unsaved)
     if self._holds_end and status.phase == status_lib.DONE:
       status.phase = status_lib.FINAL_EVALUATION

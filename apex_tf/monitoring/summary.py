@@ -31,13 +31,13 @@ def summarize(status: status_lib.RunStatus, config: config_lib.Config,
     What the keys say; what is not known or not finite is None. `final_*`,
     `evaluat*` and `human_normalized_score` are of the evaluation of the last
     published policy, or of the newest one where the run ended before it:
-    `final_evaluation_complete` tells. Rates are averages: of the learner over
-    `learning_seconds`, of the actors over `wall_seconds`. `protocol` is that of
-    games, {} elsewhere.
+    `final_evaluation_complete` tells. `best_return_mean` is of those
+    evaluations that finished all their episodes. Rates are averages: of the
+    learner over `learning_seconds`, of the actors over `wall_seconds`.
+    `protocol` is that of games, {} elsewhere.
   """
   is_final, evaluation = status_lib.final_evaluation(status)
-  best = max((e.mean for e in status.evaluations if math.isfinite(e.mean)),
-             default=None)
+  best = status_lib.best_evaluation(status.evaluations)
   learner_rate = _ratio(status.learner_steps, status.learning_seconds)
   summary = {
       'task': fmt.task_name(config),
@@ -50,7 +50,7 @@ def summarize(status: status_lib.RunStatus, config: config_lib.Config,
       'evaluation_episodes': len(evaluation.returns) if evaluation else 0,
       'evaluated_version': evaluation.learner_step if evaluation else None,
       'final_evaluation_complete': bool(is_final and evaluation.complete),
-      'best_return_mean': best,
+      'best_return_mean': best.mean if best else None,
       'human_normalized_score': (
           evaluation.human_normalized if evaluation else None),
       'learner_steps': status.learner_steps,

@@ -144,13 +144,8 @@ def check_output(output: str) -> None:
   Raises:
     ValueError: names `output`, its value and what is allowed.
   """
-  nearest = files.nearest_existing(_resolve(output))
-  if not os.path.isdir(nearest):
-    raise ValueError(f'output is {output!r}, but must be a directory, and '
-                     f'{nearest} is a file')
-  if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
-    raise ValueError(f'output is {output!r}, but must be a directory that may '
-                     f'be written, and {nearest} may not')
+  if allowed := files.refuse_directory(_resolve(output)):
+    raise ValueError(f'output is {output!r}, but must be {allowed}')
 
 
 def _title(parts: Sequence[Part]) -> str:

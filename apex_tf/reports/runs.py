@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Collection, Dict, List, Mapping, Sequence
 
 import numpy as np
 
@@ -82,7 +82,8 @@ def is_run(path: str) -> bool:
   return run_directory.RunDirectory(path).holds_run
 
 
-def read(path: str, name: str) -> Run:
+def read(path: str, name: str,
+         kinds: Collection[str] = tuple(metric_table.STEP_UNITS)) -> Run:
   """Reads a run, whether it has ended or goes on.
 
   One that goes on, or whose end was never written, is summed up by its newest
@@ -91,6 +92,8 @@ def read(path: str, name: str) -> Run:
   Args:
     path: of its directory.
     name: to give it.
+    kinds: of the roles whose events are read; the evaluator's are those of
+      `evaluations`.
 
   Raises:
     ValueError: names the file that is corrupt or of another version, or says
@@ -100,7 +103,7 @@ def read(path: str, name: str) -> Run:
   directory = run_directory.RunDirectory(path)
   config = read_strictly(directory.config_file, directory.read_config)
   # Before the status, which is then at least as new.
-  events = _read_events(directory)
+  events = _read_events(directory, kinds)
   status = read_strictly(directory.status_file, directory.read_status)
   if status is None:
     raise ValueError(f'{path!r} is a run without results: it has no '
@@ -118,9 +121,10 @@ def read(path: str, name: str) -> Run:
              directory.status_age_seconds(), found, events)
 
 
-def _read_events(directory: run_directory.RunDirectory
+def _read_events(directory: run_directory.RunDirectory, kinds: Collection[str]
                 ) -> Dict[str, event_files.RoleEvents]:
-  """The events of each role; those without a file are left out."""
+  """The events of the roles of some kinds; those without a file are left
+  out."""
   try:
     roles = sorted(os.listdir(directory.tensorboard_root))
   except FileNotFoundError:
@@ -128,5 +132,5 @@ def _read_events(directory: run_directory.RunDirectory
   read_roles = {
       role: event_files.read_role(directory.tensorboard_directory(role))
       for role in roles
-      if metric_table.role_kind(role) in metric_table.STEP_UNITS}
+      if metric_table.role_kind(role) in kinds}
   return {role: events for role, events in read_roles.items() if events.spans}

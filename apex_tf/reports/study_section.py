@@ -1,6 +1,5 @@
 """The section of a study."""
 
-import dataclasses
 from typing import Any, List, Mapping, NamedTuple, Sequence
 
 from matplotlib.axes import Axes
@@ -8,11 +7,12 @@ from matplotlib.axes import Axes
 from apex_tf import config as config_lib
 from apex_tf import drawing
 from apex_tf.experiments import games
-from apex_tf.experiments import grids
 from apex_tf.experiments import outcomes
 from apex_tf.experiments import pictures
+from apex_tf.experiments import studies
 from apex_tf.experiments import study_directory
 from apex_tf.experiments import tables
+from apex_tf.monitoring import metric_table
 from apex_tf.reports import configuration
 from apex_tf.reports import runs as runs_lib
 from apex_tf.reports import section
@@ -65,10 +65,11 @@ def read(path: str, name: str,
   for arm in outcome.arms:
     for cell in arm.cells:
       try:
-        run = runs_lib.read(cell.cell.directory.path,
-                            f'{name}/{arm.arm.name}/{cell.cell.seed}')
-        # Its pictures are not drawn, and there may be very many cells.
-        runs.append(dataclasses.replace(run, events={}))
+        # Of events only what the tables need: there may be very many cells.
+        runs.append(runs_lib.read(
+            cell.cell.directory.path,
+            f'{name}/{arm.arm.name}/{cell.cell.seed}',
+            (metric_table.EVALUATOR,)))
       except ValueError as error:
         messages.append(str(error))
   if messages:
@@ -81,7 +82,7 @@ def _make(outcome: outcomes.Outcome, runs: Sequence[runs_lib.Run], name: str,
   """All that there is to say of it."""
   versions = runs[-1].summary['versions']
   others = [run.name for run in runs if run.summary['versions'] != versions]
-  is_games = outcome.plan.study.name == grids.GAMES
+  is_games = outcome.plan.study.name == studies.GAMES
   plan = outcome.plan
   finished = sum(len(arm.cells) for arm in outcome.arms)
   cells = finished + len(outcome.missing)
@@ -100,8 +101,7 @@ def _make(outcome: outcomes.Outcome, runs: Sequence[runs_lib.Run], name: str,
       paragraphs=notes + (games.aggregates(outcome) if is_games else []),
       tables=[section.Table(
           'Results', table.header, table.rows,
-          'Means over the seeds' + (
-              '.' if is_games else ', with their intervals of 95 %.'))],
+          tables.MEANS)],
       galleries=(_of_games if is_games else _of_arms)(outcome),
       configuration=configuration.describe(
           plan.common_config(), versions, presets, 'launch.study',

@@ -5,7 +5,8 @@ import pathlib
 import pytest
 
 from apex_tf import config as config_lib
-from apex_tf.experiments import grids
+from apex_tf.experiments import plan as plan_lib
+from apex_tf.experiments import studies
 from apex_tf.experiments import study_directory
 from configs import minatar
 from configs import pendulum
@@ -38,10 +39,10 @@ def directory(tmp_path: pathlib.Path) -> study_directory.StudyDirectory:
 
 @pytest.fixture
 def known_plan(directory: study_directory.StudyDirectory,
-               config: config_lib.Config) -> study_directory.Plan:
+               config: config_lib.Config) -> plan_lib.Plan:
   """Seeds of finals 2, 4, 6 with n = 1; 10 with n = 3, and none with n = 5."""
-  result = study_directory.Plan(
-      grids.STUDIES['n_step'], config, ('1', '3', '5'), 3)
+  result = plan_lib.Plan(
+      studies.STUDIES['n_step'], config, ('1', '3', '5'), 3)
   directory.write(result)
   finals = {('n_1', 0): 2.0, ('n_1', 1): 4.0, ('n_1', 2): 6.0,
             ('n_3', 0): 10.0}

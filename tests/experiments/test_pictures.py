@@ -4,10 +4,10 @@ from matplotlib import figure
 import numpy as np
 import pytest
 
-from apex_tf.experiments import grids
 from apex_tf.experiments import outcomes
 from apex_tf.experiments import pictures
-from apex_tf.experiments import study_directory
+from apex_tf.experiments import plan as plan_lib
+from apex_tf.experiments import studies
 from tests.experiments import finished_cells
 
 # Half the width of the interval of 2, 4, 6.
@@ -59,8 +59,8 @@ def test_finals_are_means_intervals_and_seeds(axes, outcome):
 
 
 def test_a_game_is_a_line_a_seed(axes, directory, config):
-  plan = study_directory.Plan(
-      grids.STUDIES['games'], config, ('breakout',), 2)
+  plan = plan_lib.Plan(
+      studies.STUDIES['games'], config, ('breakout',), 2)
   for cell in directory.cells(plan):
     finished_cells.finish(cell, [(0, 1.0), (10, 3.0 + cell.seed)])
   (arm,) = outcomes.read(directory, plan).arms

@@ -6,14 +6,14 @@ import os
 from matplotlib import image
 import pytest
 
-from apex_tf.experiments import grids
 from apex_tf.experiments import outcomes
+from apex_tf.experiments import plan as plan_lib
 from apex_tf.experiments import results
-from apex_tf.experiments import study_directory
+from apex_tf.experiments import studies
 from configs import atari57
 from tests.experiments import finished_cells
 
-Plan = study_directory.Plan
+Plan = plan_lib.Plan
 
 
 def _read_csv(path):
@@ -71,7 +71,7 @@ def test_files(directory, known_plan):
 
 
 def test_nothing_is_finished(directory, config):
-  plan = Plan(grids.STUDIES['n_step'], config, ('1',), 1)
+  plan = Plan(studies.STUDIES['n_step'], config, ('1',), 1)
   assert results.write(directory, plan, '') == [
       'No cell is finished yet: there are no results.']
   assert not os.path.exists(directory.result_file(plan, '.png'))
@@ -93,7 +93,8 @@ def test_all_cells_that_cannot_be_read_are_named(directory, known_plan):
 
 def test_scores_of_games_by_hand(directory):
   config = atari57.get_config()
-  plan = Plan(grids.STUDIES['games'], config, ('pong', 'breakout', 'qbert'), 2)
+  plan = Plan(
+      studies.STUDIES['games'], config, ('pong', 'breakout', 'qbert'), 2)
   finals = {'pong': (14.6, 14.6), 'breakout': (1.7, 30.5)}
   for cell in directory.cells(plan):
     if cell.arm.name in finals:
@@ -130,7 +131,7 @@ def test_scores_of_games_by_hand(directory):
 
 
 def test_games_without_reference_scores(directory, config):
-  plan = Plan(grids.STUDIES['games'], config, ('breakout',), 1)
+  plan = Plan(studies.STUDIES['games'], config, ('breakout',), 1)
   finished_cells.finish(directory.cells(plan)[0], [(0, 3.0), (10, 9.0)])
   results.write(directory, plan, 'command')
   (row,) = _read_csv(directory.result_file(plan, '.csv'))

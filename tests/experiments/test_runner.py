@@ -7,8 +7,9 @@ from absl import flags
 from ml_collections import config_flags
 import pytest
 
-from apex_tf.experiments import grids
+from apex_tf.experiments import plan as plan_lib
 from apex_tf.experiments import runner
+from apex_tf.experiments import studies
 from apex_tf.experiments import study_directory
 from configs import minatar
 
@@ -20,9 +21,9 @@ def test_flags_give_the_configuration(study, config, tmp_path):
   config.dqn.hidden_sizes = (16, 8)
   config.dqn.network = 'mlp'
   config.environment.full_action_set = False
-  plan = study_directory.Plan(
-      grids.STUDIES[study], config,
-      tuple(grids.STUDIES[study].defaults(config)), 2)
+  plan = plan_lib.Plan(
+      studies.STUDIES[study], config,
+      tuple(studies.STUDIES[study].defaults(config)), 2)
   path = os.path.join(_ROOT, 'configs', 'minatar.py')
   for cell in study_directory.StudyDirectory(str(tmp_path)).cells(plan):
     command = runner.command(cell, path, minatar.get_config())

@@ -7,18 +7,19 @@ import pathlib
 
 import pytest
 
-from apex_tf.experiments import grids
+from apex_tf.experiments import plan as plan_lib
+from apex_tf.experiments import studies
 from apex_tf.experiments import study_directory
 from apex_tf.monitoring import run_directory
 from tests.experiments import finished_cells
 
-Plan = study_directory.Plan
+Plan = plan_lib.Plan
 
 
 @pytest.fixture
 def plan(config):
   config.run.seed = 7
-  return Plan(grids.STUDIES['n_step'], config, ('1', '3'), 2)
+  return Plan(studies.STUDIES['n_step'], config, ('1', '3'), 2)
 
 
 def test_cells_run_every_arm_with_a_seed_before_the_next(directory, plan):
@@ -44,11 +45,12 @@ def test_a_cell_ends_by_learner_steps_alone(directory, plan):
 @pytest.mark.parametrize('study, section, field, value', [
     ('n_step', 'agent', 'n_step', 5), ('n_step', 'run', 'max_minutes', 5.0),
     ('actors', 'run', 'target_return', 9.0),
+    ('recency', 'replay', 'insert_copies', 2),
     ('games', 'environment', 'game', 'asterix')])
 def test_what_no_cell_would_heed_is_refused(config, study, section, field,
                                             value):
   preset = copy.deepcopy(config)
-  study = grids.STUDIES[study]
+  study = studies.STUDIES[study]
   plan = Plan(study, config, study.defaults(config), 1)
   plan.check(preset)
   setattr(getattr(config, section), field, value)
@@ -61,14 +63,14 @@ def test_what_no_cell_would_heed_is_refused(config, study, section, field,
 
 
 def test_an_arm_that_cannot_run_is_named(config):
-  plan = Plan(grids.STUDIES['actors'], config, ('20001',), 1)
+  plan = Plan(studies.STUDIES['actors'], config, ('20001',), 1)
   with pytest.raises(ValueError, match="at most 1024 .in the arm '20001"):
     plan.check(copy.deepcopy(config))
 
 
 def test_a_game_ends_as_configured(directory, config):
   config.run.max_minutes = 40.0
-  plan = Plan(grids.STUDIES['games'], config, ('breakout',), 1)
+  plan = Plan(studies.STUDIES['games'], config, ('breakout',), 1)
   (cell,) = directory.cells(plan)
   assert cell.config.run.max_minutes == 40.0
   assert cell.config.environment.game == 'breakout'
@@ -132,7 +134,8 @@ def test_games_may_be_given_higher_limits(directory, config):
   config.run.max_minutes = 10.0
 
   def plan():
-    return Plan(grids.STUDIES['games'], copy.deepcopy(config), ('breakout',), 1)
+    return Plan(studies.STUDIES['games'], copy.deepcopy(config),
+                ('breakout',), 1)
 
   directory.write(plan())
   config.run.max_minutes = 20.0
@@ -157,7 +160,7 @@ def test_places_where_no_study_can_be(tmp_path, plan):
 
 
 @pytest.mark.parametrize('change, message', [
-    (lambda plan: Plan(grids.STUDIES['actors'], plan.config, ('8',), 2),
+    (lambda plan: Plan(studies.STUDIES['actors'], plan.config, ('8',), 2),
      'must be a directory of the study actors, or a new one; it holds the '
      'study n_step'),
     (lambda plan: plan.__class__(plan.study, plan.config, ('1', '5'), 2),

@@ -128,8 +128,8 @@ def test_command_with_a_video(run, tmp_path):
       '--video=film.mp4')
   assert (code, err) == (0, '')
   assert out.splitlines()[1:] == [
-      f'Evaluation: {run.workdir}/evaluation.json',
-      f'Video:      {tmp_path}/film.mp4']
+      f'Video:      {tmp_path}/film.mp4',
+      f'Evaluation: {run.workdir}/evaluation.json']
   result = _read(run)
   assert result['video'] == f'{tmp_path}/film.mp4'
   assert result['seed'] == 9 and result['episodes'] == 1
@@ -356,6 +356,18 @@ def _evaluate_broken(run, period):
       env={**_ENVIRONMENT, 'TF_CPP_MIN_LOG_LEVEL': '2'}, capture_output=True,
       text=True, check=False, timeout=300)
   return result.returncode, result.stdout, result.stderr.splitlines()
+
+
+def test_a_result_that_cannot_be_written_is_said(run, tmp_path):
+  workdir = tmp_path / 'run'
+  shutil.copytree(run.workdir, workdir)
+  (workdir / 'evaluation.json').unlink(missing_ok=True)
+  (workdir / 'evaluation.json').mkdir()
+  code, out, err = _evaluate(tmp_path, f'--workdir={workdir}', '--episodes=1')
+  assert code == 1
+  assert re.fullmatch(r'CartPole-v1: return .* over 1 episode .*\n', out), out
+  assert err.startswith(f'{workdir}/evaluation.json could not be written: ')
+  assert err.count('\n') == 1
 
 
 def test_a_simulator_that_always_breaks(run):

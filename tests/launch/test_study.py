@@ -53,13 +53,19 @@ def _launchers(workdir):
           and process.info['status'] != psutil.STATUS_ZOMBIE]
 
 
+def _start(workdir, output_path):
+  """A study in the background, whose output is in a file at once."""
+  with open(output_path, 'w', encoding='utf-8') as output:
+    return subprocess.Popen(
+        _grid(workdir), cwd=programs.ROOT, stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**programs.shell_environment(), 'PYTHONUNBUFFERED': '1'})
+
+
 def test_a_killed_study_goes_on(tmp_path, wait_until):
   workdir = tmp_path / 'study'
   first, second = workdir / 'cells/n_1/0', workdir / 'cells/n_3/0'
-  with open(tmp_path / 'output', 'w', encoding='utf-8') as output:
-    study = subprocess.Popen(
-        _grid(workdir), cwd=programs.ROOT, stdout=output,
-        stderr=subprocess.STDOUT, env=programs.shell_environment())
+  study = _start(workdir, tmp_path / 'output')
   wait_until(lambda: _learner_steps(second) > 0 or study.poll() is not None,
              programs.PATIENCE_SECONDS)
   assert study.poll() is None, (tmp_path / 'output').read_text()
@@ -87,24 +93,51 @@ def test_a_killed_study_goes_on(tmp_path, wait_until):
   table = (workdir / 'n_step.md').read_text()
   assert '--study=n_step' in table and 'Not finished' not in table
   assert (workdir / 'n_step.png').stat().st_size > 10_000
+  # What a colleague is sent.
+  report = subprocess.run(
+      [sys.executable, '-m', 'launch.report', str(workdir)],
+      cwd=programs.ROOT, env=programs.shell_environment(), capture_output=True,
+      text=True, check=False, timeout=programs.PATIENCE_SECONDS)
+  assert report.returncode == 0, report.stderr
+  with open(workdir / 'report/report.csv', encoding='utf-8') as file:
+    assert [(row['run'], row['final_return_mean'])
+            for row in csv.DictReader(file)] == [
+                (f'study/{row["arm"]}/{row["seed"]}', row['final_return_mean'])
+                for row in rows]
+  page = (workdir / 'report/report.html').read_text()
+  assert 'n = 1' in page and 'n = 3' in page
 
 
-def test_ctrl_c_ends_a_study_and_its_cell(tmp_path, wait_until):
-  workdir = tmp_path / 'study'
-  with open(tmp_path / 'output', 'w', encoding='utf-8') as output:
-    study = subprocess.Popen(
-        _grid(workdir), cwd=programs.ROOT, stdout=output,
-        stderr=subprocess.STDOUT,
-        env={**programs.shell_environment(), 'PYTHONUNBUFFERED': '1'})
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_study_and_its_cell(tmp_path, wait_until, number):
+  workdir, output = tmp_path / 'study', tmp_path / 'output'
+  study = _start(workdir, output)
   # As early as a cell has a process.
-  wait_until(lambda: 'Cell 1 of 2' in (tmp_path / 'output').read_text() or
+  wait_until(lambda: 'Cell 1 of 2' in output.read_text() or
              study.poll() is not None, programs.PATIENCE_SECONDS)
-  study.send_signal(signal.SIGINT)
+  study.send_signal(number)
   assert study.wait(programs.PATIENCE_SECONDS) == 0
-  said = (tmp_path / 'output').read_text()
+  said = output.read_text()
   assert 'Interrupted; the same command goes on with it.' in said
   assert 'Cell 2 of 2' not in said
   assert not _launchers(workdir)
+
+
+def test_a_second_ctrl_c_kills_the_cell(tmp_path, wait_until):
+  workdir, output = tmp_path / 'study', tmp_path / 'output'
+  study = _start(workdir, output)
+  wait_until(lambda: _learner_steps(workdir / 'cells/n_1/0') > 0 or
+             study.poll() is not None, programs.PATIENCE_SECONDS)
+  # What a cell's processes would wait for at the first one.
+  for process in _launchers(workdir / 'cells'):
+    process.suspend()
+  study.send_signal(signal.SIGINT)
+  with pytest.raises(subprocess.TimeoutExpired):
+    study.wait(5)
+  study.send_signal(signal.SIGINT)
+  assert study.wait(programs.PATIENCE_SECONDS) == 0
+  assert 'Interrupted' in output.read_text()
+  wait_until(lambda: not _launchers(workdir), programs.PATIENCE_SECONDS)
 
 
 def test_a_cell_that_fails_is_named(tmp_path):

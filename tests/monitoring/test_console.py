@@ -64,6 +64,23 @@ def test_a_resumed_run_is_starting_until_its_learner_writes(
       'CartPole-v1: filling replay ')
 
 
+def test_a_status_of_another_launch_is_not_shown(tmp_path, status, config):
+  directory = run_directory_lib.RunDirectory(str(tmp_path))
+  status.phase = status_lib.DONE
+  directory.write_status(status)
+  old = time.time() - 60
+  os.utime(directory.status_file, (old, old))
+  stream = io.StringIO()
+  shown = console.Console(config, directory, stream, since=old + 30)
+  shown.update()
+  status.phase = status_lib.LEARNING
+  directory.write_status(status)
+  shown.update()
+  first, second = stream.getvalue().splitlines()
+  assert first.startswith('starting: ')
+  assert second.startswith('CartPole-v1: learning ')
+
+
 def test_lines_come_periodically_from_a_thread(tmp_path, status, config):
   directory = run_directory_lib.RunDirectory(str(tmp_path))
   stream = io.StringIO()

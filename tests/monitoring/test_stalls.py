@@ -184,18 +184,18 @@ def test_a_run_that_ends_does_not_stall(run, phase):
   assert run.run(1).now == []
 
 
-def test_who_is_there_is_counted(run):
-  assert run.watch.reporting_actors == 0
+def test_who_is_there_is_known(run):
+  assert run.watch.reporting_actors == []
   run.run(1)
-  assert run.watch.reporting_actors == 2
+  assert run.watch.reporting_actors == ['0', '1']
   run.speaking.remove('actor_0')
   run.run(9)
-  assert run.watch.reporting_actors == 2
+  assert run.watch.reporting_actors == ['0', '1']
   run.run(1)
-  assert run.watch.reporting_actors == 1
+  assert run.watch.reporting_actors == ['1']
   run.speaking.add('actor_0')
   run.run(1)
-  assert run.watch.reporting_actors == 2
+  assert run.watch.reporting_actors == ['0', '1']
 
 
 def test_many_silent_actors_are_one_line():

@@ -66,6 +66,16 @@ def test_summary_of_an_unfinished_final_evaluation(status, config, evaluation):
   assert summary['final_evaluation_complete'] is False
 
 
+def test_the_best_return_is_of_whole_evaluations(status, config, evaluation):
+  # Where short episodes are the good ones, those that are cut are the bad.
+  status.evaluations[:] = [
+      evaluation(0, [100.0, 300.0]), evaluation(1, [900.0], complete=False),
+      evaluation(2, [], complete=False), evaluation(3, [50.0, 250.0])]
+  assert summary_lib.summarize(status, config)['best_return_mean'] == 200.0
+  status.evaluations[:] = [evaluation(1, [900.0], complete=False)]
+  assert summary_lib.summarize(status, config)['best_return_mean'] is None
+
+
 def test_summary_of_a_run_that_did_nothing(config):
   summary = summary_lib.summarize(status_lib.RunStatus(), config)
   assert _strict(summary) == summary

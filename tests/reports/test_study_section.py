@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from apex_tf.experiments import grids
+from apex_tf.experiments import plan as plan_lib
+from apex_tf.experiments import studies
 from apex_tf.experiments import study_directory
 from apex_tf.reports import report
 from apex_tf.reports import study_section
@@ -20,8 +21,8 @@ from tests.reports import made_runs
 def _make_study(path, study, config, values, num_seeds, finals):
   """A study of which the cells of some arms are finished, with finals."""
   directory = study_directory.StudyDirectory(str(path))
-  plan = study_directory.Plan(
-      grids.STUDIES[study], config, tuple(values), num_seeds)
+  plan = plan_lib.Plan(
+      studies.STUDIES[study], config, tuple(values), num_seeds)
   directory.write(plan)
   for cell in directory.cells(plan):
     if cell.arm.name in finals:
@@ -137,10 +138,14 @@ def test_cells_that_cannot_be_read(study):
 def test_a_corrupt_event_file_of_a_cell(study):
   directory = study_directory.StudyDirectory(study)
   cell = directory.cells(directory.read())[0]
-  made_runs.write_points(cell.directory, 'learner', [
-      {'step': step, 'loss': 1.0} for step in range(1, 30)])
-  (path,) = made_runs.event_files(cell.directory, 'learner')
-  made_runs.flip_bit(path, 0.5)
+  for role, name in (('learner', 'loss'),
+                     ('evaluator', 'evaluation_return_mean')):
+    made_runs.write_points(cell.directory, role, [
+        {'step': step, name: 1.0} for step in range(1, 30)])
+    (path,) = made_runs.event_files(cell.directory, role)
+    made_runs.flip_bit(path, 0.5)
+    if role == 'learner':  # Nothing of it is shown.
+      report.read([study], {})
   with pytest.raises(report.UnreadableError) as error:
     report.read([study], {})
   assert str(path) in str(error.value)

@@ -31,7 +31,7 @@ class DQNAgent(base.Agent):
 
   def make_behavior_policy(self, environment_indices: Sequence[int],
                            seed: int) -> policy.DQNPolicy:
-    """Each environment explores with its own rung of the epsilon ladder.
+    """Each environment explores with its rung of the epsilon ladder.
 
     Args:
       environment_indices: places among `config.total_environments`.

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from apex_tf import exploration
-from apex_tf.experiments import grids
+from apex_tf.experiments import studies
 
 
 def _fields(arms, *paths):
@@ -13,7 +13,7 @@ def _fields(arms, *paths):
 
 
 def test_actors_hold_the_rate_of_one_actor_to_the_learner(config):
-  arms = grids.STUDIES['actors'].arms(config, ['1', '8', '12', '32', '256'])
+  arms = studies.STUDIES['actors'].arms(config, ['1', '8', '12', '32', '256'])
   assert [arm.label for arm in arms] == [
       '1 actor', '8 actors', '12 actors', '32 actors', '256 actors']
   # A learner step takes batch / ratio inserts, a 32nd of 64 / 8 an actor.
@@ -24,12 +24,12 @@ def test_actors_hold_the_rate_of_one_actor_to_the_learner(config):
 
 
 def test_actors_by_default(config):
-  study = grids.STUDIES['actors']
+  study = studies.STUDIES['actors']
   assert study.defaults(config) == ['8', '16', '32', '64', '128']
 
 
 def test_recency_inserts_as_often_as_all_actors_do(config):
-  arms = grids.STUDIES['recency'].arms(config, ['8'])
+  arms = studies.STUDIES['recency'].arms(config, ['8'])
   assert [arm.label for arm in arms] == [
       '32 actors', '4 actors', '4 actors, each transition 8 times']
   few, copies = arms[1:]
@@ -44,7 +44,7 @@ def test_recency_inserts_as_often_as_all_actors_do(config):
 
 
 def test_one_epsilon_for_all_actors(config):
-  ladder, fixed = grids.STUDIES['epsilons'].arms(config, ['0.1'])
+  ladder, fixed = studies.STUDIES['epsilons'].arms(config, ['0.1'])
   assert not ladder.overrides
   epsilons = exploration.epsilon_ladder(
       5, fixed.overrides['dqn.epsilon_base'],
@@ -53,14 +53,14 @@ def test_one_epsilon_for_all_actors(config):
 
 
 def test_six_epsilons_span_the_ladder(config):
-  values = grids.STUDIES['epsilons'].defaults(config)
+  values = studies.STUDIES['epsilons'].defaults(config)
   # 0.4^1, 0.4^2.4, 0.4^3.8, 0.4^5.2, 0.4^6.6, 0.4^8.
   assert values == [
       'six', '0.4', '0.11', '0.031', '0.0085', '0.0024', '0.00066']
 
 
 def test_six_epsilons_shared_by_the_actors(config):
-  study = grids.STUDIES['epsilons']
+  study = studies.STUDIES['epsilons']
   ladder, shared = study.arms(config, ['six'])
   assert not ladder.overrides
   assert shared.label == 'six values, shared by the actors'
@@ -74,28 +74,28 @@ def test_six_epsilons_shared_by_the_actors(config):
 
 
 def test_prioritization(config):
-  arms = grids.STUDIES['prioritization'].arms(
+  arms = studies.STUDIES['prioritization'].arms(
       config, ['uniform', 'td_error', 'maximum'])
   assert _fields(arms, 'replay.priority_exponent', 'replay.insert_priority'
                 ) == [(0.0, None), (None, 'td_error'), (None, 'maximum')]
 
 
 def test_capacity_n_step_and_eviction(config, dpg_config):
-  study = grids.STUDIES['capacity']
+  study = studies.STUDIES['capacity']
   # 5,000, and 1000 batches of 64, each transition 8 times: 13,000.
   assert study.defaults(config) == ['6500', '13000']
   config.run.max_learner_steps = 10**6
   assert study.defaults(config) == ['62500', '125000', '250000', '500000']
   assert _fields(study.arms(config, ['62500']), 'replay.capacity') == [(62500,)]
-  assert _fields(grids.STUDIES['n_step'].arms(config, ['1', '3']),
+  assert _fields(studies.STUDIES['n_step'].arms(config, ['1', '3']),
                  'agent.n_step') == [(1,), (3,)]
-  arms = grids.STUDIES['eviction'].arms(dpg_config, ['fifo', '-0.4'])
+  arms = studies.STUDIES['eviction'].arms(dpg_config, ['fifo', '-0.4'])
   assert _fields(arms, 'replay.eviction', 'replay.eviction_exponent') == [
       ('fifo', None), ('prioritized', -0.4)]
 
 
 def test_capacities_that_no_cell_fills(config):
-  study = grids.STUDIES['capacity']
+  study = studies.STUDIES['capacity']
   assert len(study.arms(config, ['6500', '12999', '500000'])) == 3
   with pytest.raises(ValueError, match="values has '13000,500000', but must "
                      'have at most one capacity of 13,000 or more'):
@@ -107,7 +107,7 @@ def test_an_eviction_of_nothing(dpg_config):
   dpg_config.replay.capacity = 5000
   dpg_config.replay.samples_per_insert = 16.0
   dpg_config.learner.batch_size = 64
-  study = grids.STUDIES['eviction']
+  study = studies.STUDIES['eviction']
   # 1000 batches of 64, each transition 16 times: 4,000 and the first 1,000.
   with pytest.raises(ValueError, match='replay.capacity is 5000, but must be '
                      'less than 5000 in the study eviction'):
@@ -117,12 +117,12 @@ def test_an_eviction_of_nothing(dpg_config):
 
 
 def test_epsilons_that_are_nearly_one(config):
-  arms = grids.STUDIES['epsilons'].arms(config, ['0.1234567', '0.1234568'])
+  arms = studies.STUDIES['epsilons'].arms(config, ['0.1234567', '0.1234568'])
   assert len({arm.name for arm in arms}) == 3
 
 
 def test_games(config):
-  study = grids.STUDIES['games']
+  study = studies.STUDIES['games']
   config.run.max_learner_steps = 0
   config.run.max_minutes = 1.0
   arms = study.arms(config, study.defaults(config))
@@ -133,7 +133,7 @@ def test_games(config):
 
 
 def test_names_of_arms_differ(config, dpg_config):
-  for study in grids.STUDIES.values():
+  for study in studies.STUDIES.values():
     chosen = config if 'dqn' in study.agents else dpg_config
     arms = study.arms(chosen, study.defaults(chosen))
     assert len({arm.name for arm in arms}) == len(arms) > 1, study.name
@@ -156,7 +156,7 @@ def test_names_of_arms_differ(config, dpg_config):
 ])
 def test_values_out_of_range_are_named(config, study, value, message):
   with pytest.raises(ValueError) as error:
-    grids.STUDIES[study].arms(config, [value])
+    studies.STUDIES[study].arms(config, [value])
   assert str(error.value).startswith(f'values has {value!r}, but must have ')
   assert message in str(error.value)
 
@@ -165,7 +165,7 @@ def test_eviction_exponents(dpg_config):
   for value in ('0.1', '-2.1', 'lifo'):
     with pytest.raises(ValueError, match=f"values has '{value}', but must have "
                        'numbers from -2 to 0, or fifo'):
-      grids.STUDIES['eviction'].arms(dpg_config, [value])
+      studies.STUDIES['eviction'].arms(dpg_config, [value])
 
 
 @pytest.mark.parametrize('study, values', [
@@ -174,7 +174,7 @@ def test_eviction_exponents(dpg_config):
     ('prioritization', ['uniform', 'uniform'])])
 def test_two_arms_of_one_configuration(config, study, values):
   with pytest.raises(ValueError) as error:
-    grids.STUDIES[study].arms(config, values)
+    studies.STUDIES[study].arms(config, values)
   assert str(error.value).startswith(
       f"values has {','.join(values)!r}, but must have values that differ: the "
       'arms ')
@@ -182,7 +182,7 @@ def test_two_arms_of_one_configuration(config, study, values):
 
 def test_the_ladder_is_no_single_epsilon(config):
   config.dqn.epsilon_alpha = 0.0
-  study = grids.STUDIES['epsilons']
+  study = studies.STUDIES['epsilons']
   assert study.defaults(config) == ['six', '0.4']
   with pytest.raises(ValueError, match="arms 'the ladder' and 'ε 0.4 for all'"):
     study.arms(config, ['0.4'])
@@ -190,33 +190,33 @@ def test_the_ladder_is_no_single_epsilon(config):
 
 def test_actors_share_processes_evenly(config):
   config.actor.num_actors = 14
-  arms = grids.STUDIES['actors'].arms(config, ['360', '13', '17'])
+  arms = studies.STUDIES['actors'].arms(config, ['360', '13', '17'])
   assert _fields(arms, 'actor.num_actors', 'actor.environments_per_actor') == [
       (12, 30), (13, 1), (1, 17)]
 
 
 def test_the_agent_of_a_study(config, dpg_config):
   with pytest.raises(ValueError, match="agent.name is 'dqn', but must be dpg"):
-    grids.STUDIES['eviction'].arms(config, ['fifo'])
+    studies.STUDIES['eviction'].arms(config, ['fifo'])
   with pytest.raises(ValueError, match="agent.name is 'dpg', but must be dqn"):
-    grids.STUDIES['epsilons'].arms(dpg_config, ['0.1'])
+    studies.STUDIES['epsilons'].arms(dpg_config, ['0.1'])
 
 
 def test_the_learners_rate_is_to_be_held(config):
   config.replay.samples_per_insert = 0.0
   with pytest.raises(ValueError, match='replay.samples_per_insert is 0.0'):
-    grids.STUDIES['actors'].arms(config, ['8'])
+    studies.STUDIES['actors'].arms(config, ['8'])
   config.replay.samples_per_insert = 8.0
   config.run.max_learner_steps = 0
   with pytest.raises(ValueError, match='run.max_learner_steps is 0'):
-    grids.STUDIES['actors'].arms(config, ['8'])
+    studies.STUDIES['actors'].arms(config, ['8'])
 
 
 def test_games_need_an_end(config):
   config.run.max_learner_steps = 0
   assert math.isinf(config.run.max_minutes)
   with pytest.raises(ValueError, match='run.max_agent_steps is 0'):
-    grids.STUDIES['games'].arms(config, ['breakout'])
+    studies.STUDIES['games'].arms(config, ['breakout'])
   config.environment.suite = 'gymnasium'
   with pytest.raises(ValueError, match="environment.suite is 'gymnasium'"):
-    grids.STUDIES['games'].arms(config, ['breakout'])
+    studies.STUDIES['games'].arms(config, ['breakout'])
