@@ -68,7 +68,7 @@ def _mean(arm: outcomes.ArmOutcome, name: str) -> Optional[float]:
 
 
 def table(outcome: outcomes.Outcome) -> tables.Table:
-  """The same as text."""
+  """The same as text; where no game has a reference, without their columns."""
   return tables.Table(
       ['game', 'seeds', 'final', 'best so far', 'random', 'human',
        "paper's best", 'final, % of human', 'best, % of human',
@@ -81,7 +81,8 @@ def table(outcome: outcomes.Outcome) -> tables.Table:
             'apex_noop_return')),
         *(_percent(row[name]) for name in _NORMALIZED),
         fmt.count(row['environment_frames']), f'{row["minutes"]:.0f}']
-       for arm, row in zip(outcome.arms, rows(outcome))])
+       for arm, row in zip(outcome.arms, rows(outcome))]
+  ).without_empty_columns()
 
 
 def aggregates(outcome: outcomes.Outcome) -> List[str]:

@@ -1,5 +1,6 @@
 """What came out of a study, as Markdown and as rows for CSV."""
 
+import itertools
 import math
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
@@ -61,6 +62,13 @@ class Table(NamedTuple):
   """A table of text."""
   header: Sequence[str]
   rows: Sequence[Sequence[str]]
+
+  def without_empty_columns(self) -> 'Table':
+    """The columns of which some row has something."""
+    filled = [any(row[column] for row in self.rows)
+              for column in range(len(self.header))]
+    return Table(list(itertools.compress(self.header, filled)),
+                 [list(itertools.compress(row, filled)) for row in self.rows])
 
   def to_markdown(self) -> str:
     return fmt.markdown_table(self.header, self.rows)

@@ -16,6 +16,13 @@ def test_markdown():
       '|  | x |\n')
 
 
+def test_columns_without_anything_are_left_out():
+  table = tables.Table(['a', 'b', 'c', 'd'],
+                       [['1', '', '', '2'], ['3', '', '4', '']])
+  assert table.without_empty_columns() == tables.Table(
+      ['a', 'c', 'd'], [['1', '', '2'], ['3', '4', '']])
+
+
 def test_numbers_with_their_intervals():
   assert tables.with_interval(None, '{:.1f}'.format) == ''
   assert tables.with_interval(
