@@ -10,58 +10,19 @@ from absl import logging
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
+from apex_tf import evaluator as evaluator_lib
 from apex_tf import leases
 from apex_tf import transfers
 from apex_tf import waiting
+from apex_tf.monitoring import evaluator_monitor
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.roles import learner_client
 from apex_tf.roles import membership as membership_lib
 
-ROLE = 'evaluator'
-
-
-def write_metrics(logger: metrics_lib.MetricsLogger,
-                  evaluation: status_lib.Evaluation, seconds: float) -> None:
-  """Writes an evaluation that took `seconds` to TensorBoard."""
-  metrics = {
-      'step': evaluation.learner_step,
-      'evaluated_version': evaluation.learner_step,
-      'evaluation_agent_steps': evaluation.agent_steps,
-      'evaluation_return_mean': evaluation.mean,
-      'evaluation_return_std': evaluation.std,
-      'evaluation_return_min': min(evaluation.returns),
-      'evaluation_return_max': max(evaluation.returns),
-      'evaluation_episodes': len(evaluation.returns),
-      'evaluation_seconds': seconds,
-      'broken_episodes': evaluation.broken_episodes,
-      'resident_megabytes': metrics_lib.resident_megabytes(),
-  }
-  if evaluation.human_normalized is not None:
-    metrics['human_normalized_score'] = evaluation.human_normalized
-  logger.write(metrics)
-
-
-def measure_until_sure(
-    measure: Callable[[Dict[str, float]], Optional[status_lib.Evaluation]],
-    counts: Dict[str, float], target_return: float,
-    goes_on: Callable[[], bool]) -> None:
-  """Evaluates a version, and once more at once where it reaches the target.
-
-  Of many versions the luckiest reaches it first; the coordinator wants it of
-  one version twice.
-
-  Args:
-    measure: evaluates the version that was fetched, at these counts, and
-      reports it.
-    counts: of the run when that version was fetched.
-    target_return: of the run.
-    goes_on: whether the run still learns.
-  """
-  first = measure(counts)
-  if first is not None and first.reaches(target_return) and goes_on():
-    measure({**counts, 'wall_seconds': first.wall_seconds})
+_ROLE = metric_table.EVALUATOR
 
 
 class _EvaluatorProcess:
@@ -81,7 +42,7 @@ class _EvaluatorProcess:
     self._patience = patience
     self._builder = builder_lib.Builder(config)
     self._learner = learner_client.connect(learner_address)
-    self._membership = membership_lib.Membership(self._learner, ROLE)
+    self._membership = membership_lib.Membership(self._learner, _ROLE)
     # Of whatever `connect` has made, the newest first.
     self._closing = contextlib.ExitStack()
 
@@ -102,7 +63,7 @@ class _EvaluatorProcess:
         self._learner_address, transfers.TRANSFER_SECONDS))
     self._closing.callback(self._parts.environment.close)
     self._logger = metrics_lib.MetricsLogger(
-        self._directory.tensorboard_directory(ROLE), ROLE)
+        self._directory.tensorboard_directory(_ROLE), _ROLE)
     self._closing.callback(self._logger.close)
     return True
 
@@ -166,7 +127,7 @@ class _EvaluatorProcess:
     if final:
       self._measure(counts, True, lambda: not self._stop.is_set())
     else:
-      measure_until_sure(
+      evaluator_lib.measure_until_sure(
           lambda at: self._measure(at, False, self._learns), counts,
           self._config.run.target_return, self._learns)
 
@@ -183,7 +144,8 @@ class _EvaluatorProcess:
     logging.info('Version %d: %.1f +- %.1f over %d episodes.',
                  evaluation.learner_step, evaluation.mean, evaluation.std,
                  len(evaluation.returns))
-    write_metrics(self._logger, evaluation, time.monotonic() - start)
+    self._logger.write(
+        evaluator_monitor.metrics(evaluation, time.monotonic() - start))
     self._ask(lambda: self._learner.report_evaluation(
         dataclasses.asdict(evaluation)))
     return evaluation
@@ -211,7 +173,8 @@ def run_evaluator(config: config_lib.Config,
     leases.RefusedError: the learner does not want it.
     waiting.NoAnswerError: the learner has not answered for too long.
   """
-  process = _EvaluatorProcess(config, directory, learner_address, stop, patience)
+  process = _EvaluatorProcess(
+      config, directory, learner_address, stop, patience)
   try:
     if process.connect():
       ready()

@@ -12,8 +12,8 @@ import pytest
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
+from apex_tf import learner_service
 from apex_tf import variables as variables_lib
-from apex_tf.roles import learner_service
 from configs import cartpole
 
 
