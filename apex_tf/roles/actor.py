@@ -12,15 +12,15 @@ from apex_tf import background
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import environment_loop
+from apex_tf import learner_client
 from apex_tf import leases
+from apex_tf import membership as membership_lib
 from apex_tf import waiting
 from apex_tf.monitoring import actor_monitor
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import monitor as replay_monitor
-from apex_tf.roles import learner_client
-from apex_tf.roles import membership as membership_lib
 
 _REPORT_PERIOD_SECONDS = 1.0
 

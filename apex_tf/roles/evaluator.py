@@ -11,7 +11,9 @@ from absl import logging
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import evaluator as evaluator_lib
+from apex_tf import learner_client
 from apex_tf import leases
+from apex_tf import membership as membership_lib
 from apex_tf import transfers
 from apex_tf import waiting
 from apex_tf.monitoring import evaluator_monitor
@@ -19,8 +21,6 @@ from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from apex_tf.roles import learner_client
-from apex_tf.roles import membership as membership_lib
 
 _ROLE = metric_table.EVALUATOR
 

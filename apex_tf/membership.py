@@ -7,10 +7,10 @@ from typing import Optional
 from absl import logging
 
 from apex_tf import config as config_lib
+from apex_tf import learner_client
 from apex_tf import leases
 from apex_tf import waiting
 from apex_tf.monitoring import status as status_lib
-from apex_tf.roles import learner_client
 
 # A lease that is held for so long is renewed: its holder is there.
 _HELD_SECONDS = 2 * leases.LEASE_SECONDS
