@@ -106,3 +106,24 @@ class Evaluator:
             scores.human_normalized_score(self._game, mean)
             if self._game else None),
         broken_episodes=loop.broken_episodes - broken_before)
+
+
+def measure_until_sure(
+    measure: Callable[[Dict[str, float]], Optional[status_lib.Evaluation]],
+    counts: Dict[str, float], target_return: float,
+    goes_on: Callable[[], bool]) -> None:
+  """Evaluates a version, and once more at once where it reaches the target.
+
+  Of many versions the luckiest reaches it first; the coordinator wants it of
+  one version twice.
+
+  Args:
+    measure: evaluates the version that was fetched, at these counts, and
+      reports it.
+    counts: of the run when that version was fetched.
+    target_return: of the run.
+    goes_on: whether the run still learns.
+  """
+  first = measure(counts)
+  if first is not None and first.reaches(target_return) and goes_on():
+    measure({**counts, 'wall_seconds': first.wall_seconds})

@@ -82,9 +82,18 @@ class Learner(core.Learner):
     """Makes the present variables the newest version."""
     self._publisher.publish(self.num_steps)
 
-  def publish_kept(self) -> None:
-    """Makes the version that was last evaluated the newest again."""
-    self._publisher.publish_kept()
+  def publish_last(self, reached_target: bool) -> None:
+    """Publishes what the final evaluation measures and the run leaves behind.
+
+    Args:
+      reached_target: whether evaluations have reached the target. Then it is
+        the version that reached it, since the learner has gone on while that
+        was measured; otherwise the present variables.
+    """
+    if reached_target:
+      self._publisher.publish_kept()
+    else:
+      self.publish()
 
   @property
   def published_version(self) -> int:
@@ -96,12 +105,12 @@ class Learner(core.Learner):
     return self._publisher.get_variables(names)
 
   def get_and_keep_variables(self, names: Sequence[str]) -> List[Any]:
-    """As `get_variables`, of a version that `publish_kept` can return to."""
+    """As `get_variables`, of a version that `publish_last` can return to."""
     return self._publisher.get_and_keep_variables(names)
 
   @property
   def kept_variables(self) -> variables_lib.Version:
-    """What `publish_kept` would publish."""
+    """What `publish_last` would publish where the target was reached."""
     return self._publisher.kept
 
   def get_state(self) -> Dict[str, Any]:

@@ -17,12 +17,16 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import environment_loop
+from apex_tf import evaluator as evaluator_lib
 from apex_tf import learner_checkpoint
+from apex_tf import learner_service
 from apex_tf import leases
 from apex_tf import non_finite
 from apex_tf import saved_policy
 from apex_tf.monitoring import actor_monitor
 from apex_tf.monitoring import console as console_lib
+from apex_tf.monitoring import evaluator_monitor
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
@@ -32,9 +36,6 @@ from apex_tf.replay import checkpoint
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import layout
 from apex_tf.replay import monitor as monitor_lib
-from apex_tf.roles import evaluator as evaluator_role
-from apex_tf.roles import learner as learner_role
-from apex_tf.roles import learner_service
 
 # Where the configuration leaves the ratio open, one thread has to choose.
 _DEFAULT_SAMPLES_PER_INSERT = 8.0
@@ -98,8 +99,8 @@ class SerialRun:
     ]
     self._evaluator = builder.make_evaluator(self._service)
     self._evaluator_logger = metrics_lib.MetricsLogger(
-        directory.tensorboard_directory(evaluator_role.ROLE),
-        evaluator_role.ROLE)
+        directory.tensorboard_directory(metric_table.EVALUATOR),
+        metric_table.EVALUATOR)
     self._ratio = (config.replay.samples_per_insert or
                    _DEFAULT_SAMPLES_PER_INSERT)
 
@@ -175,7 +176,7 @@ class SerialRun:
     if final:
       self._measure(counts, final=True)
     else:
-      evaluator_role.measure_until_sure(
+      evaluator_lib.measure_until_sure(
           lambda at: self._measure(at, final=False), counts,
           self._config.run.target_return,
           lambda: self.coordinator.check_limits() == status_lib.LEARNING)
@@ -187,8 +188,8 @@ class SerialRun:
     evaluation = self._evaluator.evaluator.evaluate(
         counts, final, lambda: True)
     if evaluation is not None:
-      evaluator_role.write_metrics(
-          self._evaluator_logger, evaluation, time.monotonic() - start)
+      self._evaluator_logger.write(
+          evaluator_monitor.metrics(evaluation, time.monotonic() - start))
       self.coordinator.report_evaluation(dataclasses.asdict(evaluation))
     return evaluation
 
@@ -277,7 +278,7 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
       if now - saved_at >= saved_policy.SAVE_PERIOD_SECONDS:
         saved_at = now
         serial.policy_saver.save()
-    learner_role.publish_last(serial.learner, serial.coordinator)
+    serial.learner.publish_last(serial.coordinator.reached_target)
     serial.policy_saver.save()
     serial.checkpointer.save()
     serial.coordinator.begin_final_evaluation()

@@ -2,7 +2,6 @@
 
 import math
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,9 +11,6 @@ from apex_tf import evaluator as evaluator_lib
 from apex_tf import types
 from apex_tf import variables as variables_lib
 from apex_tf.agents import base as agents
-from apex_tf.monitoring import metric_table
-from apex_tf.monitoring import metrics as metrics_lib
-from apex_tf.roles import evaluator as evaluator_role
 from tests import scripted_environment
 
 Episode = scripted_environment.Episode
@@ -159,17 +155,6 @@ def test_episodes_that_broke_off_are_counted_and_no_result():
   evaluation = evaluator.evaluate(_COUNTS, False, _go_on)
   assert sorted(evaluation.returns) == [2.0, 2.0, 4.0, 4.0]
   assert evaluation.broken_episodes == 4
-
-
-def test_broken_episodes_are_a_metric_of_the_evaluator():
-  evaluator, _, _, _ = _make([[_BROKEN, Episode((1.0,))]], 2)
-  evaluation = evaluator.evaluate(_COUNTS, False, _go_on)
-  written = []
-  evaluator_role.write_metrics(
-      SimpleNamespace(write=written.append), evaluation, 3.0)
-  assert written[0]['broken_episodes'] == 2
-  assert metrics_lib.METRICS['broken_episodes'].roles == (
-      metric_table.ACTOR, metric_table.EVALUATOR)
 
 
 def test_gives_up_where_every_episode_breaks(caplog):

@@ -64,7 +64,7 @@ def test_restored_variables_are_published_at_their_step(tmp_path):
   for value, variable in zip(values, first.learner.module.policy_variables):
     np.testing.assert_array_equal(value, variable)
   # What an evaluation may yet choose is still there.
-  second.learner.publish_kept()
+  second.learner.publish_last(reached_target=True)
   version, values = second.learner.get_variables(_NAMES)
   assert version == kept[0] == 4
   for value, before in zip(values, kept[1]):

@@ -22,14 +22,14 @@ import courier
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
+from apex_tf import learner_client
+from apex_tf import learner_service
 from apex_tf import roles
 from apex_tf import transfers
 from apex_tf import variables as variables_lib
 from apex_tf.benchmarks import servers
 from apex_tf.benchmarks import workers
 from apex_tf.monitoring import run_directory
-from apex_tf.roles import learner_client
-from apex_tf.roles import learner_service
 
 _WHOLE = [variables_lib.VERSION, variables_lib.LEARNER_STEP,
           variables_lib.POLICY]

@@ -15,8 +15,8 @@ from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
 from apex_tf import files
-from apex_tf import learner as learner_lib
 from apex_tf import learner_checkpoint
+from apex_tf import learner_service
 from apex_tf import leases as leases_lib
 from apex_tf import non_finite
 from apex_tf import ports
@@ -30,7 +30,6 @@ from apex_tf.monitoring import status_reporter
 from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import learner_lease
 from apex_tf.replay import monitor as monitor_lib
-from apex_tf.roles import learner_service
 
 _LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
 # Over `evaluator.max_seconds`, what a final evaluation may take to begin.
@@ -39,19 +38,6 @@ _FINAL_EVALUATION_GRACE_SECONDS = 30.0
 _RETRY_SECONDS = 2.0
 # After the first shard of replay has answered, how long the others may take.
 _SHARDS_SECONDS = 60.0
-
-
-def publish_last(learner: learner_lib.Learner,
-                 coordinator: coordinator_lib.Coordinator) -> None:
-  """Publishes what the final evaluation measures and the run leaves behind.
-
-  The present variables; or, where evaluations have reached the target, those
-  that reached it, since the learner has gone on while they were measured.
-  """
-  if coordinator.reached_target:
-    learner.publish_kept()
-  else:
-    learner.publish()
 
 
 class _LearnerProcess:
@@ -160,7 +146,7 @@ class _LearnerProcess:
           self._directory.failures_directory, error) from None
     if self._failure is not None:
       raise self._failure
-    publish_last(learner, self._coordinator)
+    learner.publish_last(self._coordinator.reached_target)
     self._save_all()
     self._coordinator.begin_final_evaluation()
     logging.info('Learning is over after %d steps.', learner.num_steps)

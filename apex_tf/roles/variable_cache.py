@@ -7,15 +7,15 @@ from absl import logging
 import courier
 
 from apex_tf import config as config_lib
+from apex_tf import learner_client
 from apex_tf import leases
+from apex_tf import membership as membership_lib
 from apex_tf import ports
 from apex_tf import transfers
 from apex_tf import variables as variables_lib
 from apex_tf import waiting
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from apex_tf.roles import learner_client
-from apex_tf.roles import membership as membership_lib
 
 # Between two questions for a newer version.
 _REFRESH_SECONDS = 0.5

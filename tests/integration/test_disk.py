@@ -11,12 +11,12 @@ import portpicker
 import psutil
 import pytest
 
+from apex_tf import learner_client
+from apex_tf import membership as membership_lib
 from apex_tf import saved_policy
 from apex_tf import variables as variables_lib
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
-from apex_tf.roles import learner_client
-from apex_tf.roles import membership as membership_lib
 from tests import small_disk as small_disk_lib
 from tests.integration import programs
 

@@ -15,6 +15,8 @@ import reverb
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import environment_loop
+from apex_tf import learner_client
+from apex_tf import membership as membership_lib
 from apex_tf import non_finite
 from apex_tf import saved_policy
 from apex_tf import serial as serial_lib
@@ -27,8 +29,6 @@ from apex_tf.monitoring import summary as summary_lib
 from apex_tf.replay import learner_lease
 from apex_tf.replay import tables as tables_lib
 from apex_tf.roles import learner as learner_role
-from apex_tf.roles import learner_client
-from apex_tf.roles import membership as membership_lib
 from configs import cartpole
 
 # Of a machine with other things to do.

@@ -20,7 +20,6 @@ from apex_tf import serial as serial_lib
 from apex_tf.monitoring import opening
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import summary as summary_lib
-from apex_tf.roles import learner as learner_role
 from configs import cartpole
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -51,7 +50,7 @@ class _Run:
     while serial.learner.num_steps < 60:
       serial.act()
       serial.learn()
-    learner_role.publish_last(serial.learner, serial.coordinator)
+    serial.learner.publish_last(serial.coordinator.reached_target)
     serial.close()
     self.learner = serial.learner
     self.workdir = pathlib.Path(path)

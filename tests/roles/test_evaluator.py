@@ -5,10 +5,12 @@ import threading
 import time
 
 import courier
+import pytest
 
 from apex_tf import builder as builder_lib
 from apex_tf import config as config_lib
 from apex_tf import coordinator as coordinator_lib
+from apex_tf import leases
 from apex_tf import variables as variables_lib
 from apex_tf.monitoring import opening
 from apex_tf.monitoring import status as status_lib
@@ -110,3 +112,17 @@ def test_a_version_that_reaches_the_target_is_measured_again(tmp_path):
   assert first.learner_step == second.learner_step
   assert first.wall_seconds < second.wall_seconds
   assert coordinator.get_phase() == status_lib.STOPPING
+
+
+def test_one_whose_environment_fails_is_gone(
+    tmp_path, config, learner, failing, wait_until, monkeypatch):
+  monkeypatch.setattr(leases, 'LEASE_SECONDS', 5.0)
+  failing.fails.set()
+  with pytest.raises(RuntimeError, match='the simulator is gone'):
+    evaluator_role.run_evaluator(
+        config, opening.prepare(str(tmp_path / 'run'), 'auto'),
+        learner.address, threading.Event())
+  assert not failing.open
+  # It has not left, as of one that may come back, but renews nothing either.
+  assert not learner.is_free('evaluator')
+  wait_until(lambda: learner.is_free('evaluator'))

@@ -8,8 +8,8 @@ from courier.python.client import StatusNotOk
 import portpicker
 import pytest
 
+from apex_tf import learner_client
 from apex_tf import ports
-from apex_tf.roles import learner_client
 
 
 def _serve(port):

@@ -8,14 +8,14 @@ import pytest
 import tensorflow as tf
 
 from apex_tf import coordinator as coordinator_lib
+from apex_tf import learner_client
+from apex_tf import learner_service
 from apex_tf import leases
+from apex_tf import membership as membership_lib
 from apex_tf import transfers
 from apex_tf import variables
 from apex_tf import waiting
 from apex_tf.monitoring import status as status_lib
-from apex_tf.roles import learner_client
-from apex_tf.roles import learner_service
-from apex_tf.roles import membership as membership_lib
 from configs import cartpole
 
 

@@ -7,10 +7,10 @@ from typing import Optional
 from absl import logging
 
 from apex_tf import config as config_lib
+from apex_tf import learner_client
 from apex_tf import leases
 from apex_tf import waiting
 from apex_tf.monitoring import status as status_lib
-from apex_tf.roles import learner_client
 
 # A lease that is held for so long is renewed: its holder is there.
 _HELD_SECONDS = 2 * leases.LEASE_SECONDS
@@ -26,6 +26,7 @@ class Membership:
     self.holder = leases.this_process()
     self._learner = learner
     self._role = role
+    self._joined = False
 
   def join(self, config: config_lib.Config, stop: threading.Event,
            patience: waiting.Patience) -> bool:
@@ -63,6 +64,7 @@ class Membership:
       if answer['refused']:
         raise leases.RefusedError(answer['refused'])
       if not answer['held_by']:
+        self._joined = True
         return True
       if held_until is None:
         held_until = time.monotonic() + _HELD_SECONDS
@@ -95,10 +97,12 @@ class Membership:
     return phase
 
   def leave(self) -> None:
-    """Ends it: the next process with this role need not wait.
+    """Ends it, once joined: the next process with this role need not wait.
 
     Without an answer it returns soon: the learner may be at its end as well.
     """
+    if not self._joined:
+      return
     thread = threading.Thread(target=self._leave, daemon=True)
     thread.start()
     thread.join(_LEAVE_SECONDS)
