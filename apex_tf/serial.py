@@ -148,7 +148,7 @@ class SerialRun:
     allowed = self._first_step + samples / self._config.learner.batch_size
     phase = self.coordinator.get_phase()
     while self.learner.num_steps < allowed and (
-        phase in (status_lib.FILLING, status_lib.LEARNING)):
+        phase in status_lib.LEARNING_PHASES):
       try:
         self.learner.step()
       except non_finite.NonFiniteError as error:
@@ -253,14 +253,13 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
     ValueError: the checkpoint in the directory is of another configuration.
   """
   serial: Optional[SerialRun] = None
-  learning = (status_lib.FILLING, status_lib.LEARNING)
   interruption = _Interruption()
   try:
     serial = SerialRun(config, directory)
     reported_at = logged_at = evaluated_at = saved_at = time.monotonic()
-    while serial.report() in learning:
+    while serial.report() in status_lib.LEARNING_PHASES:
       while time.monotonic() - reported_at < 1.0 and (
-          serial.coordinator.check_limits() in learning):
+          serial.coordinator.check_limits() in status_lib.LEARNING_PHASES):
         serial.act()
         with interruption.held():
           serial.learn()

@@ -31,7 +31,6 @@ from apex_tf.replay import dataset as dataset_lib
 from apex_tf.replay import learner_lease
 from apex_tf.replay import monitor as monitor_lib
 
-_LEARNING_PHASES = (status_lib.FILLING, status_lib.LEARNING)
 # Over `evaluator.max_seconds`, what a final evaluation may take to begin.
 _FINAL_EVALUATION_GRACE_SECONDS = 30.0
 # Between two attempts to write what a run leaves on a disk that is full.
@@ -135,7 +134,8 @@ class _LearnerProcess:
     self._take_replay()
     try:
       phase = self._coordinator.check_limits()
-      while phase in _LEARNING_PHASES and not self._learning_over.is_set():
+      while phase in status_lib.LEARNING_PHASES and (
+          not self._learning_over.is_set()):
         learner.step()
         phase = self._coordinator.report_learner(learner.num_steps)
         self._checkpointer.save_if_due()
@@ -273,7 +273,7 @@ class _LearnerProcess:
 
   def _watch(self) -> None:
     if self._stop.is_set() or (
-        self._coordinator.check_limits() not in _LEARNING_PHASES):
+        self._coordinator.check_limits() not in status_lib.LEARNING_PHASES):
       self._learning_over.set()
 
 
