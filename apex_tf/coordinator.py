@@ -96,6 +96,11 @@ class Coordinator:
     """Takes an `Evaluation` as a dict; the phase."""
     parsed = status_lib.Evaluation(**evaluation)
     with self._lock:
+      # What one version has come from does not grow when it is fetched again.
+      for earlier in self._evaluations:
+        if earlier.learner_step == parsed.learner_step:
+          parsed.agent_steps = earlier.agent_steps
+          parsed.environment_frames = earlier.environment_frames
       known = {(e.learner_step, e.wall_seconds, e.final)
                for e in self._evaluations}
       if (parsed.learner_step, parsed.wall_seconds, parsed.final) not in known:

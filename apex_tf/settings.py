@@ -72,6 +72,8 @@ def _check_type(path: str, value: Any, default: Any) -> None:
   else:
     fine = type(value) is type(default)
     kind = f'of type {type(default).__name__}'
+    if isinstance(default, float) and type(value) is int:
+      kind += f', such as {value}.0'
   if not fine:
     raise error(path, value, kind)
 

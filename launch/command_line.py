@@ -4,6 +4,7 @@ absl and ml_collections end with code 1, with a traceback, or notice a missing
 file only when the configuration is first used.
 """
 
+import difflib
 import glob
 import importlib.util
 import re
@@ -63,7 +64,8 @@ def parse(argv: List[str], takes_arguments: bool = False) -> List[str]:
       re.match(r'--?config($|=)', arg) for arg in argv[1:]):
     presets = ', '.join(sorted(glob.glob('configs/[a-z]*.py')))
     refuse('config is not given, but must be the path of a preset '
-           f'(--config=FILE){": one of " + presets if presets else ""}')
+           f'(--config=FILE){": one of " + presets if presets else ""}'
+           f'{_misspelt_config(argv)}')
   known = {path for path, _, _ in settings.describe(config_lib.Config())}
   for arg in argv[1:]:
     override = _OVERRIDE.match(arg)
@@ -82,8 +84,10 @@ def parse(argv: List[str], takes_arguments: bool = False) -> List[str]:
   except flags.Error as error:
     refuse(str(error))
   except OSError:
-    refuse(f'config is {_config_path(argv)!r}, but must be the path of a '
-           'preset that exists, such as configs/cartpole.py')
+    path = _config_path(argv)
+    near = difflib.get_close_matches(path, glob.glob('configs/[a-z]*.py'), n=1)
+    refuse(f'config is {path!r}, but must be the path of a preset that exists, '
+           f'such as {near[0] if near else "configs/cartpole.py"}')
   except Exception as error:  # pylint: disable=broad-except
     # Whatever the preset itself raises: it is the user's Python.
     refuse(f'config is {_config_path(argv)!r}, which fails to load: '
@@ -116,6 +120,15 @@ def _config_path(argv: Sequence[str]) -> str:
     if name == 'config':
       return value or (argv[index + 1] if index + 1 < len(argv) else '')
   return ''
+
+
+def _misspelt_config(argv: Sequence[str]) -> str:
+  """The flag that was meant to be --config, if there is one."""
+  names = [arg.lstrip('-').partition('=')[0] for arg in argv[1:]
+           if arg.startswith('-')]
+  near = difflib.get_close_matches(
+      'config', [name for name in names if name not in flags.FLAGS], n=1)
+  return f'; did you mean that by --{near[0]}?' if near else ''
 
 
 def _illegal_value(message: str) -> str:

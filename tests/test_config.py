@@ -168,6 +168,8 @@ def test_another_type_is_refused_by_name(path, value):
   hypothesis.assume(type(value) is not type(default))
   kind = ('a tuple of at least one int' if isinstance(default, tuple) else
           f'of type {type(default).__name__}')
+  if isinstance(default, float) and type(value) is int:
+    kind += f', such as {value}.0'
   assert _refusal(path, value) == f'{path} is {value!r}, but must be {kind}'
 
 
@@ -299,6 +301,14 @@ def test_json_may_leave_fields_out_and_write_whole_floats():
   expected.dqn.hidden_sizes = (3, 4)
   assert config == expected
   assert isinstance(config.agent.discount, float)
+
+
+def test_a_whole_number_in_a_preset_for_a_float():
+  config = config_lib.Config()
+  config.run.max_minutes = 1
+  with pytest.raises(ValueError, match='^run.max_minutes is 1, but must be of '
+                     'type float, such as 1.0$'):
+    config.validate()
 
 
 @pytest.mark.parametrize('text, said', [

@@ -325,6 +325,20 @@ def test_a_long_run_keeps_the_best_and_the_newest_evaluation(make):
   assert steps == sorted(steps)
 
 
+def test_a_version_keeps_the_steps_that_it_was_first_fetched_at(make):
+  coordinator = make(target_return=10.0)
+  for seconds, agent_steps in ((1.0, 100), (2.0, 130), (9.0, 170)):
+    coordinator.report_evaluation({
+        **_evaluation(5, 10.0, wall_seconds=seconds, final=seconds == 9.0),
+        'agent_steps': agent_steps, 'environment_frames': 4 * agent_steps})
+  coordinator.report_evaluation({
+      **_evaluation(6, 10.0, wall_seconds=9.5), 'agent_steps': 180})
+  evaluations = coordinator.status().evaluations
+  assert [e.agent_steps for e in evaluations] == [100, 100, 100, 180]
+  assert [e.environment_frames for e in evaluations[:3]] == [400] * 3
+  assert [e.wall_seconds for e in evaluations] == [1.0, 2.0, 9.0, 9.5]
+
+
 @pytest.mark.parametrize('before', range(195, 203))
 def test_a_target_is_reached_when_old_evaluations_are_thinned(make, before):
   coordinator = make(target_return=10.0)

@@ -47,6 +47,7 @@ class Console:
     self._config = config
     self._run_directory = run_directory
     self._since = since
+    self._began_at = time.monotonic()
     self._stream = sys.stdout if stream is None else stream
     self._rich = RichConsole(file=self._stream)
     self._terminal = (
@@ -114,7 +115,8 @@ class Console:
     if self._terminal:
       self._show_panel(self._panel(status))
       return
-    text = (panel.starting_line(self._config, self._states())
+    text = (panel.starting_line(self._config, self._states(),
+                                time.monotonic() - self._began_at)
             if status is None else panel.line(
                 status, self._config,
                 self._run_directory.status_age_seconds(),

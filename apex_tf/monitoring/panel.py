@@ -86,9 +86,10 @@ def render_starting(config: config_lib.Config, states: Dict[str, str],
                 Text('starting', 'yellow'), logdir)
 
 
-def starting_line(config: config_lib.Config, states: Dict[str, str]) -> str:
-  """As `render_starting`, in one line."""
-  return 'starting: ' + _starting(config, states)
+def starting_line(config: config_lib.Config, states: Dict[str, str],
+                  seconds: float) -> str:
+  """As `render_starting`, in one line, which says after how many seconds."""
+  return f'starting {fmt.duration(seconds)}: {_starting(config, states)}'
 
 
 def line(status: status_lib.RunStatus, config: config_lib.Config,
@@ -264,7 +265,9 @@ def _notes(status: status_lib.RunStatus, age_seconds: float,
 def _stall_notes(status: status_lib.RunStatus) -> List[str]:
   """Who does not get on, or has begun to wait at replay."""
   notes = list(status.stalls)
-  waiting = stalls.waiting_message(status.replay)
+  # Once learning is over, nobody samples, and actors may wait.
+  waiting = (stalls.waiting_message(status.replay)
+             if status.phase in status_lib.LEARNING_PHASES else '')
   if waiting and waiting not in notes and (
       status.replay.waiting_seconds >= WAITING_SECONDS):
     notes.insert(0, waiting)

@@ -72,7 +72,7 @@ class Evaluation:
 
   Attributes:
     learner_step: at which the evaluated variables were published.
-    agent_steps: of all actors when that version was fetched.
+    agent_steps: of all actors when that version was first fetched.
     environment_frames: likewise.
     wall_seconds: since the run's start, when the evaluation ended.
     returns: raw return of each finished episode.

@@ -1,7 +1,7 @@
 """The part of a page about how a run was made."""
 
 import shlex
-from typing import Any, Mapping, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 from apex_tf import config as config_lib
 from apex_tf import settings
@@ -13,8 +13,8 @@ _OF_THE_MACHINE = 'actor.num_actors'
 
 def describe(config: config_lib.Config, versions: Mapping[str, str],
              presets: Mapping[str, config_lib.Config],
-             program: str = 'launch.train',
-             flags: Sequence[str] = ()) -> section.Configuration:
+             program: str = 'launch.train', flags: Sequence[str] = (),
+             varied: Collection[str] = ()) -> section.Configuration:
   """What makes a run, or a study, what it is.
 
   Args:
@@ -23,18 +23,22 @@ def describe(config: config_lib.Config, versions: Mapping[str, str],
     presets: by the path that `--config` takes.
     program: that runs it.
     flags: that it needs, besides those of the configuration.
+    varied: fields that each arm of a study has its own value of.
   """
+  defaults = {path: default for path, default, _
+              in settings.describe(config_lib.Config())}
+  fields = [(path, 'varied' if path in varied else _text(value),
+             value != defaults[path] or path in varied, doc)
+            for path, value, doc in settings.describe(config)]
   return section.Configuration(
       command=command(config, presets, program, flags),
       differences=section.Table(
           'What differs from the defaults', ('field', 'value', 'default'),
-          [(path, _text(value), _text(default))
-           for path, value, default in settings.all_differences(
-               config, config_lib.Config())]),
+          [(path, text, _text(defaults[path]))
+           for path, text, differs, _ in fields if differs]),
       everything=section.Table(
           'All fields', ('field', 'value', 'meaning'),
-          [(path, _text(value), doc)
-           for path, value, doc in settings.describe(config)]),
+          [(path, text, doc) for path, text, _, doc in fields]),
       versions=section.Table('Versions', (), list(versions.items())))
 
 

@@ -106,7 +106,8 @@ def _make(outcome: outcomes.Outcome, runs: Sequence[runs_lib.Run], name: str,
       configuration=configuration.describe(
           plan.common_config(), versions, presets, 'launch.study',
           [f'--study={plan.study.name}', f'--values={",".join(plan.values)}',
-           f'--seeds={plan.num_seeds}']))
+           f'--seeds={plan.num_seeds}'],
+          {field for arm in plan.arms() for field in arm.overrides}))
 
 
 def _of_games(outcome: outcomes.Outcome) -> List[section.Gallery]:

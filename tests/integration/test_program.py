@@ -33,7 +33,7 @@ def test_ends_by_itself_with_exit_code_0(finished_run):
   lines = out.splitlines()
   assert lines[0] == ('Replay: about 1 MB when full (1,000 transitions of '
                       '1.3 kB)')
-  assert lines[1].startswith('starting: ')
+  assert lines[1].startswith('starting ')
   assert 'CartPole-v1: final return ' in lines[-3]
   assert lines[-3].endswith('s') and 'stopped by max_learner_steps' in lines[-3]
   assert lines[-2].endswith(str(finished_run.workdir / 'learning_curve.png'))

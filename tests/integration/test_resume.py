@@ -57,7 +57,7 @@ def test_a_run_that_has_ended_goes_on_to_another_limit(launch, tmp_path):
       'the restored policy fills it to 100 transitions before learning goes '
       'on', lines[0])
   assert lines[1].startswith('Replay: about ')
-  assert lines[2].startswith(('CartPole-v1', 'starting: ', 'filling')), lines[2]
+  assert lines[2].startswith(('CartPole-v1', 'starting ', 'filling')), lines[2]
   second = programs.read_json(workdir / 'summary.json')
   assert second['learner_steps'] == second['evaluated_version'] == 400
   assert second['final_evaluation_complete'] is True

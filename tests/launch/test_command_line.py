@@ -155,6 +155,10 @@ _CASES = {
     'an override only': (
         [_WORKDIR, '--config.actor.num_actors=3'],
         'config is not given, but must be the path of a preset'),
+    'a misspelt flag for it': (
+        ['--confg=configs/cartpole.py', _WORKDIR],
+        'config is not given, but must be the path of a preset '
+        '(--config=FILE); did you mean that by --confg?'),
     'missing config': (
         ['--config=no/such.py', _WORKDIR],
         "config is 'no/such.py', but must be the path of a preset that "
@@ -324,6 +328,14 @@ def test_refused_from_the_root_with_the_presets_named(tmp_path):
       _run([f'--workdir={tmp_path}/run'], _ROOT),
       'config is not given, but must be the path of a preset '
       '(--config=FILE): one of configs/atari.py, configs/atari57.py')
+  assert not _files_below(tmp_path)
+
+
+def test_refused_from_the_root_with_the_nearest_preset(tmp_path):
+  _assert_refused(
+      _run(['--config=configs/minatr.py', f'--workdir={tmp_path}/run'], _ROOT),
+      "config is 'configs/minatr.py', but must be the path of a preset that "
+      'exists, such as configs/minatar.py')
   assert not _files_below(tmp_path)
 
 

@@ -35,7 +35,7 @@ def test_lines_without_a_terminal(tmp_path, status, config):
   shown.close()
   lines = stream.getvalue().splitlines()
   assert [row.split(',')[0] for row in lines] == [
-      'starting: replay', *['CartPole-v1: learning 3 min 20 s'] * 2]
+      'starting 0 s: replay', *['CartPole-v1: learning 3 min 20 s'] * 2]
   assert '12,346 steps' in lines[2]
   assert all(t.name != 'console' for t in threading.enumerate())
 
@@ -58,8 +58,8 @@ def test_a_resumed_run_is_starting_until_its_learner_writes(
   directory.write_status(status)
   shown.update()
   assert [row.rsplit(',', 1)[0] for row in stream.getvalue().splitlines()
-         ][:2] == ['starting: replay, learner, 2 actors',
-                   'starting: replay, learner up, 2 actors']
+         ][:2] == ['starting 0 s: replay, learner, 2 actors',
+                   'starting 0 s: replay, learner up, 2 actors']
   assert stream.getvalue().splitlines()[2].startswith(
       'CartPole-v1: filling replay ')
 
@@ -77,7 +77,7 @@ def test_a_status_of_another_launch_is_not_shown(tmp_path, status, config):
   directory.write_status(status)
   shown.update()
   first, second = stream.getvalue().splitlines()
-  assert first.startswith('starting: ')
+  assert first.startswith('starting ')
   assert second.startswith('CartPole-v1: learning ')
 
 

@@ -176,12 +176,14 @@ def test_line(status, config):
       'evaluation 490.0 ± 8.2 (step 800)')
   status.replay.waiting_side = 'actors'
   status.replay.waiting_seconds = 12.0
+  assert ('actors have waited 12 s to insert: replay waits for the learner '
+          '(8.02 samples per insert)') in panel.line(status, config)
+  # Once learning is over, that is as it should be.
   status.phase = status_lib.FINAL_EVALUATION
   status.stop_reason = 'max_minutes'
   line = panel.line(status, config, age_seconds=20.0)
   assert 'final evaluation (max_minutes) 3 min 20 s' in line
-  assert ('actors have waited 12 s to insert: replay waits for the learner '
-          '(8.02 samples per insert)') in line
+  assert 'waited' not in line
   assert line.endswith('no news from the learner for 20 s')
   assert '\n' not in line
 
@@ -213,11 +215,11 @@ def test_many_stalls_do_not_fill_the_screen(status, config):
 
 
 def test_starting(config):
-  assert panel.starting_line(config, {}) == (
-      'starting: replay, learner, 2 actors, evaluator')
+  assert panel.starting_line(config, {}, 0.2) == (
+      'starting 0 s: replay, learner, 2 actors, evaluator')
   states = {'replay': 'running', 'actor_1': 'running'}
-  assert panel.starting_line(config, states) == (
-      'starting: replay up, learner, actors 1 of 2 up, evaluator')
+  assert panel.starting_line(config, states, 70.0) == (
+      'starting 1 min 10 s: replay up, learner, actors 1 of 2 up, evaluator')
   assert 'replay up, learner, actors 1 of 2 up' in _text(
       panel.render_starting(config, states))
 

@@ -79,6 +79,14 @@ def test_the_command_has_the_ends_of_the_cells(tmp_path):
   assert '--config.run.max_minutes=inf' in command
 
 
+def test_what_the_arms_vary_is_said(study):
+  made = study_section.read(study, 'mine', {}).section
+  assert ('agent.n_step', 'varied', '3') in made.configuration.differences.rows
+  (row,) = [row for row in made.configuration.everything.rows
+            if row[0] == 'agent.n_step']
+  assert row[1] == 'varied'
+
+
 def test_cells_are_rows_of_the_tables(study, tmp_path):
   contents = report.make(report.read([study], {}))
   rows = list(csv.DictReader(
