@@ -20,6 +20,7 @@ from apex_tf import launching
 from apex_tf import process_environment
 from apex_tf import results
 from apex_tf import resuming
+from apex_tf import role_process
 from apex_tf import temporary_directory
 from apex_tf import validation
 from apex_tf.monitoring import console as console_lib
@@ -164,6 +165,10 @@ def main(argv: Sequence[str]) -> None:
     ending = run(config, directory, projected)
   exit_code = finish(config, directory, ending)
   directory.record_stop(run_directory.LAUNCHER)
+  if FLAGS.lp_launch_type == 'local_mt' and not FLAGS.serial:
+    # Threads of the roles may be under a call of Reverb or TensorFlow, which
+    # aborts the process if Python is taken apart meanwhile.
+    role_process.end(exit_code)
   sys.exit(exit_code)
 
 

@@ -68,7 +68,10 @@ def _run_serially(directory, **limits):
 
 
 def _checkpoints(directory):
-  return sorted(map(int, os.listdir(directory.learner_checkpoints_directory)))
+  # Without those that are just being written, or were not finished.
+  return sorted(
+      int(name) for name in os.listdir(directory.learner_checkpoints_directory)
+      if not name.startswith('.'))
 
 
 def test_serially(directory):
