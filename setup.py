@@ -23,10 +23,8 @@ _REQUIREMENTS = [
     'ale-py==0.12.1',
     'dm-env==1.6',
     'gymnasium==1.4.0',
-    # Configuration, nested data, processes, status, pages, pictures and
-    # intervals.
+    # Configuration, processes, status, pages, pictures and intervals.
     'absl-py==2.5.1',
-    'dm-tree==0.1.10',
     'jinja2==3.1.6',
     'matplotlib==3.10.9',
     'ml-collections==1.1.0',

@@ -25,6 +25,7 @@ SUITES = ('gymnasium', 'atari', 'minatar', 'control')
 EVICTIONS = ('fifo', 'prioritized')
 INSERT_PRIORITIES = ('td_error', 'maximum')
 ATARI_PROTOCOLS = ('apex2018', 'machado2018')
+_LAST_PORT = 65535
 
 
 @dataclasses.dataclass
@@ -131,7 +132,7 @@ class ReplayConfig:
       'filled anew [paper].', minimum=0.0, maximum=525_600.0, may_change=True)
   port: int = settings.setting(
       0, 'TCP port of the replay server, of several the first; 0 picks free '
-      'ones. [ours]', minimum=0, maximum=65535, may_change=True)
+      'ones. [ours]', minimum=0, maximum=_LAST_PORT, may_change=True)
 
   def of_shard(self) -> 'ReplayConfig':
     """That of one shard, as if it were alone."""
@@ -186,7 +187,7 @@ class LearnerConfig:
       'oldest are dropped and counted. [ours]', minimum=1, may_change=True)
   port: int = settings.setting(
       0, 'TCP port of the variable source; 0 picks a free one. [ours]',
-      minimum=0, maximum=65535, may_change=True)
+      minimum=0, maximum=_LAST_PORT, may_change=True)
 
   def of_shard(self, shards: int) -> 'LearnerConfig':
     """For the part of each batch that comes from one of so many shards."""
@@ -205,8 +206,8 @@ class EvaluatorConfig:
       20, 'Environments evaluated with one batched policy call. [ours]',
       minimum=1, maximum=1024, may_change=True)
   period_seconds: float = settings.setting(
-      15.0, 'Seconds between the starts of two evaluations, of two versions. '
-      '[ours]',
+      15.0, 'Seconds between the starts of two evaluations, of two versions; '
+      'longer where no newer one is there. [ours]',
       minimum=0.0, may_change=True)
   max_seconds: float = settings.setting(
       60.0, 'Seconds after which one evaluation, the final one too, ends with '
@@ -286,6 +287,11 @@ class Config:
       raise settings.error(
           'replay.shards', replay.shards,
           f'a divisor of learner.batch_size, {learner.batch_size}')
+    highest = _LAST_PORT + 1 - replay.shards
+    if replay.port > highest:
+      raise settings.error(
+          'replay.port', replay.port, f'at most {highest}: each of '
+          f'{replay.shards} shards has a port, from this one on')
     if replay.shards > self.actor.num_actors:
       raise settings.error(
           'replay.shards', replay.shards, 'at most actor.num_actors, '

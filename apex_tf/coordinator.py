@@ -208,6 +208,16 @@ class Coordinator:
       ]
       self._reached_target_return = state.get('reached_target_return')
 
+  def count_on_from(self, wall_seconds: float) -> None:
+    """Sets the run's clock forward; after `set_state`, before any report.
+
+    Args:
+      wall_seconds: that the run has taken in all, those included of which the
+        checkpoint does not know. A clock that is ahead stays.
+    """
+    with self._lock:
+      self._earlier_wall_seconds += max(0.0, wall_seconds - self.wall_seconds)
+
   def _reached_limit(self) -> str:
     """Name of the limit in `config.run` that is reached, or ""."""
     config = self._config

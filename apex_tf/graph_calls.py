@@ -5,7 +5,8 @@ rendezvous that nobody looks for again (tensorflow/tensorflow issues 50765 and
 57982, fixed in 2.12): an actor of a small network would grow by 180 MB an hour.
 The operation by which graphs call graphs keeps nothing, provided that the
 environment has `TF_RUN_EAGER_OP_AS_FUNCTION=1` when TensorFlow is imported,
-and it takes half the time of a small call. `program` sets that variable.
+and it takes half the time of a small call. `process_environment` sets
+that variable.
 """
 
 from typing import Any, Callable, Dict, Tuple

@@ -98,7 +98,7 @@ class Learner(core.Learner):
   @property
   def published_version(self) -> int:
     """Learner step of the newest snapshot."""
-    return self._publisher.learner_step
+    return self._publisher.published_version
 
   def get_variables(self, names: Sequence[str]) -> List[Any]:
     """Collections of the newest snapshot; see `variables.VariablePublisher`."""
@@ -111,7 +111,7 @@ class Learner(core.Learner):
   @property
   def kept_variables(self) -> variables_lib.Version:
     """What `publish_last` would publish where the target was reached."""
-    return self._publisher.kept
+    return self._publisher.kept_variables
 
   def get_state(self) -> Dict[str, Any]:
     """Counters and random state, for JSON; `module` has the variables."""

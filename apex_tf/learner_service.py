@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Dict, List, Sequence
 
+from absl import logging
 from acme import core
 
 from apex_tf import config as config_lib
@@ -111,7 +112,17 @@ class LearnerService(core.VariableSource):
     return self._coordinator.report_actor(index, report)
 
   def report_evaluation(self, evaluation: Any) -> str:
-    """See `Coordinator.report_evaluation`."""
+    """See `Coordinator.report_evaluation`.
+
+    An evaluation of a version that went down with the learner's last process
+    says nothing of this one, which could not publish it again.
+    """
+    measured = evaluation['learner_step']
+    if measured != (self._learner.published_version if evaluation['final'] else
+                    self._learner.kept_variables.learner_step):
+      logging.info('The evaluation of version %d is left out, which this '
+                   'process has not given.', measured)
+      return self._coordinator.get_phase()
     return self._coordinator.report_evaluation(evaluation)
 
   def give_up_final_evaluation(self) -> None:

@@ -82,7 +82,7 @@ class ServerNode(RoleNode):
       port: to listen on; 0 picks a free one.
       **kwargs: as in `RoleNode`.
     """
-    self._address = lp.Address(role.replace('_', ''))  # Of letters only.
+    self._address = lp.Address(role.replace('_', ''))  # It knows no "_".
     self._port = port
     super().__init__(role, config, directory,
                      address=AddressHandle(self._address), **kwargs)

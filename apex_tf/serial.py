@@ -87,6 +87,7 @@ class SerialRun:
         self.coordinator, period_seconds=60 * config.learner.checkpoint_minutes)
     # Before the actors fetch their variables.
     self._first_step = self.checkpointer.restore() or 0
+    self.coordinator.count_on_from(directory.last_wall_seconds())
     self._service = learner_service.LearnerService(
         self.learner, self.coordinator, config)
     self.policy_saver = saved_policy.PolicySaver(
@@ -173,6 +174,8 @@ class SerialRun:
     """Evaluates the newest version; when `final`, that ends the run."""
     self._evaluator.variable_client.update_now()
     counts = self.coordinator.get_counts()
+    if self._evaluator.evaluator.has_measured_newest and not final:
+      return
     if final:
       self._measure(counts, final=True)
     else:
@@ -282,14 +285,15 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
     serial.checkpointer.save()
     serial.coordinator.begin_final_evaluation()
     serial.evaluate(final=True)
+    serial.coordinator.finish()
     serial.checkpointer.save()  # With the final evaluation.
   except KeyboardInterrupt:
     if serial is not None:
+      serial.coordinator.finish()
       serial.checkpointer.save()
     return status_lib.INTERRUPTED
   finally:
     if serial is not None:
-      serial.coordinator.finish()
       serial.close()
     console.close()
     interruption.close()

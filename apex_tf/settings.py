@@ -60,7 +60,7 @@ def leaves(
 
 
 def error(path: str, value: Any, allowed: str) -> ValueError:
-  """The error of a field: its dotted path, its value and what is allowed."""
+  """The error of a field by its dotted path, or of a flag."""
   return ValueError(f'{path} is {value!r}, but must be {allowed}')
 
 

@@ -52,8 +52,8 @@ class VariablePublisher:
         learner_step, [variable.numpy() for variable in self._variables])
 
   @property
-  def learner_step(self) -> int:
-    """Version of the newest snapshot."""
+  def published_version(self) -> int:
+    """Learner step of the newest snapshot."""
     return int(self._snapshot[LEARNER_STEP])
 
   def get_variables(self, names: Sequence[str]) -> List[Any]:
@@ -74,7 +74,7 @@ class VariablePublisher:
     self._snapshot = self._kept
 
   @property
-  def kept(self) -> Version:
+  def kept_variables(self) -> Version:
     """The snapshot that was last kept; version 0 before."""
     snapshot = self._kept
     return Version(int(snapshot[LEARNER_STEP]), snapshot[POLICY])

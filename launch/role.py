@@ -28,6 +28,7 @@ from apex_tf import config as config_lib
 from apex_tf import process_environment
 from apex_tf import resuming
 from apex_tf import role_process
+from apex_tf import settings
 from apex_tf import validation
 from apex_tf import waiting
 from apex_tf.monitoring import health as health_lib
@@ -101,11 +102,6 @@ def define_stay() -> None:
       'later, until told to stop; for engines that start again whatever ends.')
 
 
-def error(flag: str, value: Any, allowed: str) -> ValueError:
-  """The error of a flag."""
-  return ValueError(f'{flag} is {value!r}, but must be {allowed}')
-
-
 def addresses(flag: str, count: int) -> List[str]:
   """Of servers, as a flag has them.
 
@@ -124,11 +120,11 @@ def addresses(flag: str, count: int) -> List[str]:
   for address in found:
     match = _ADDRESS.fullmatch(address)
     if match is None or not 0 < int(match.group(2)) < 2**16:
-      raise error(flag, value, f'host:port, unlike {address!r}')
+      raise settings.error(flag, value, f'host:port, unlike {address!r}')
   if len(found) != count or len(set(found)) != count:
     shards = ('one address' if count == 1 else f'{count} different addresses, '
               f'of the shards of replay.shards {count}')
-    raise error(flag, value, shards)
+    raise settings.error(flag, value, shards)
   return found
 
 
@@ -140,8 +136,9 @@ def port(flag: str = 'port') -> int:
   """
   value = FLAGS[flag].value
   if value is None or not 0 < value < 2**16:
-    raise error(flag, value, 'a TCP port, from 1 to 65535, to which the other '
-                'roles connect')
+    raise settings.error(
+        flag, value, 'a TCP port, from 1 to 65535, to which the other '
+        'roles connect')
   return value
 
 
@@ -160,14 +157,14 @@ def index(flag: str, count: int) -> int:
     if value is None and variable in os.environ:
       name, text = variable, os.environ[variable]
       if not text.isdecimal():
-        raise error(name, text, 'a number')
+        raise settings.error(name, text, 'a number')
       value = int(text)
   if value is None:
     others = ''.join(f', or {variable} be set' for variable in INDEX_VARIABLES)
     raise ValueError(f'{flag} is not given, but must be a number from 0 to '
                      f'{count - 1}{others}')
   if not 0 <= value < count:
-    raise error(name, value, f'from 0 to {count - 1}')
+    raise settings.error(name, value, f'from 0 to {count - 1}')
   return value
 
 
@@ -227,8 +224,9 @@ def _open_directory(config: config_lib.Config,
     directory = run_directory.RunDirectory(FLAGS.workdir)
     same = directory.read_roles().get(role)
     if same is not None and same.alive():
-      raise error('workdir', FLAGS.workdir, f'a directory that {role} of '
-                  f'process {same.pid} does not use')
+      raise settings.error(
+          'workdir', FLAGS.workdir, f'a directory that {role} of '
+          f'process {same.pid} does not use')
     if directory.holds_run:
       resuming.check_same(config, directory, FLAGS.workdir,
                           'another --workdir be given')
@@ -238,8 +236,9 @@ def _open_directory(config: config_lib.Config,
     if role == metric_table.LEARNER:  # The others only write beside it.
       directory.write_config(config)
   except OSError as mistake:
-    raise error('workdir', FLAGS.workdir, 'a directory that can be written to '
-                f'({mistake})') from mistake
+    raise settings.error(
+        'workdir', FLAGS.workdir, 'a directory that can be written to '
+        f'({mistake})') from mistake
   return directory
 
 
@@ -254,7 +253,8 @@ def _serve_health(role: str) -> Optional[health_lib.HealthServer]:
   try:
     return health_lib.HealthServer(FLAGS.health_port, role)
   except OSError as mistake:
-    raise error('health_port', FLAGS.health_port,
-                f'a free port ({mistake.strerror})') from mistake
+    raise settings.error(
+        'health_port', FLAGS.health_port,
+        f'a free port ({mistake.strerror})') from mistake
 
 

@@ -57,6 +57,7 @@ def make_plan() -> plan_lib.Plan:
   values = FLAGS['values'].value
   if values == []:  # pylint: disable=use-implicit-booleaness-not-comparison
     raise ValueError(f"values is '', but must have {study.values}")
+  study.check(FLAGS.config)  # Of what it is not for, it has no defaults.
   if values is None:
     values = list(study.defaults(FLAGS.config))
   return plan_lib.Plan(study, FLAGS.config, tuple(values), FLAGS.seeds)

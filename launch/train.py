@@ -27,6 +27,7 @@ from apex_tf.monitoring import console as console_lib
 from apex_tf.monitoring import directory_checks
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import opening
+from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory
 from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import checkpoint_size
@@ -112,7 +113,15 @@ def run(config: config_lib.Config, directory: run_directory.RunDirectory,
   if FLAGS.serial:
     # Imports TensorFlow and Reverb, which the launcher does without.
     from apex_tf import serial  # pylint: disable=import-outside-toplevel
-    return launching.Ending(serial.run(config, directory, console))
+    try:
+      return launching.Ending(serial.run(config, directory, console))
+    except Exception:
+      # The debugger, or the terminal, gets the error as it is.
+      finish(config, directory, launching.Ending(
+          status_lib.FAILED, role_records.RoleFailure(
+              role_records.LAUNCHER, 'the error below', 'this terminal')))
+      directory.record_stop(role_records.LAUNCHER)
+      raise
   return launching.run(
       config, directory, FLAGS.lp_launch_type, projected.grace, console)
 
@@ -154,7 +163,7 @@ def main(argv: Sequence[str]) -> None:
   if projected.checkpoint is not None:
     print(checkpoint_size.describe(config, projected.checkpoint))
   # From now on this directory is seen to be in use.
-  directory.record_start(run_directory.LAUNCHER)
+  directory.record_start(role_records.LAUNCHER)
   try:
     directory.write_config(config)
     temporary_directory.make_empty(directory.temporary_directory)
@@ -164,7 +173,7 @@ def main(argv: Sequence[str]) -> None:
   with temporary_directory.used(directory.temporary_directory):
     ending = run(config, directory, projected)
   exit_code = finish(config, directory, ending)
-  directory.record_stop(run_directory.LAUNCHER)
+  directory.record_stop(role_records.LAUNCHER)
   if FLAGS.lp_launch_type == 'local_mt' and not FLAGS.serial:
     # Threads of the roles may be under a call of Reverb or TensorFlow, which
     # aborts the process if Python is taken apart meanwhile.

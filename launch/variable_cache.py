@@ -12,6 +12,7 @@ from typing import Any, Sequence, Tuple
 from absl import flags
 
 from apex_tf import config as config_lib
+from apex_tf import settings
 from launch import command_line
 from launch import role
 
@@ -28,18 +29,13 @@ def prepare(config: config_lib.Config) -> Tuple[str, role.Work]:
   port = role.port()
   learner, = role.addresses('learner', 1)
   if FLAGS.index < 0:
-    raise role.error('index', FLAGS.index, 'at least 0')
+    raise settings.error('index', FLAGS.index, 'at least 0')
 
   def work(process: role.Process) -> None:
     from apex_tf import roles  # pylint: disable=import-outside-toplevel
-
-    def over() -> None:
-      if FLAGS.stay:
-        process.stop.wait()
-
     roles.run_variable_cache(
         config, process.directory, FLAGS.index, learner, f'localhost:{port}',
-        process.stop, process.patience, process.ready, over)
+        process.stop, process.patience, process.ready, FLAGS.stay)
 
   return f'variable_cache_{FLAGS.index}', work
 

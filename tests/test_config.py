@@ -348,3 +348,18 @@ def test_json_that_is_refused(text, said):
 def test_no_two_configurations_share_a_section():
   config_lib.Config().agent.n_step = 7
   assert config_lib.Config().agent.n_step == 3
+
+
+@pytest.mark.parametrize('port, shards, highest', [
+    (65535, 2, 65534), (65530, 8, 65528)])
+def test_each_shard_has_a_port(port, shards, highest):
+  config = config_lib.Config()
+  config.actor.num_actors = config.replay.shards = shards
+  config.learner.batch_size = 8 * shards
+  for allowed in (0, highest):
+    config.replay.port = allowed
+    config.validate()
+  config.replay.port = port
+  with pytest.raises(ValueError, match=(
+      f'replay.port is {port}, but must be at most {highest}: ')):
+    config.validate()

@@ -404,3 +404,26 @@ def test_a_clock_of_another_process_says_nothing(make, clock):
   assert second.check_limits() == status_lib.LEARNING
   clock.now += 2
   assert second.check_limits() == status_lib.STOPPING
+
+
+def test_the_clock_goes_on_from_what_the_run_has_taken(make, clock):
+  first = make(max_minutes=2.0)
+  clock.now += 40
+  first.report_learner(10)
+  state = first.get_state()
+  second = make(max_minutes=2.0)
+  second.set_state(state)
+  second.count_on_from(39.0)  # Of a status that is older.
+  assert second.wall_seconds == 40
+  second.count_on_from(100.0)
+  clock.now += 5
+  assert second.wall_seconds == 105
+  # Of learning it says nothing.
+  assert second.status().learning_seconds == first.get_state()[
+      'learning_seconds'] - 5 == 0
+  second.report_learner(11)
+  clock.now += 14
+  assert second.check_limits() == status_lib.LEARNING
+  assert second.status().learning_seconds == 14
+  clock.now += 2
+  assert second.check_limits() == status_lib.STOPPING

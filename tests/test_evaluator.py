@@ -188,3 +188,20 @@ def test_a_game_without_reference_scores():
   evaluator, _, _, _ = _make([[Episode((1.0,))]], 1, game='space_war')
   evaluation = evaluator.evaluate(_COUNTS, False, _go_on)
   assert evaluation.human_normalized is None
+
+
+def test_knows_what_it_has_measured():
+  evaluator, _, publisher, client = _make([[Episode((1.0,))]] * 3, 3)
+  assert not evaluator.has_measured_newest
+  assert evaluator.evaluate(_COUNTS, False, _go_on) is not None
+  assert evaluator.has_measured_newest
+  publisher.publish(8)
+  assert evaluator.has_measured_newest  # Of what was fetched.
+  client.update_now()
+  assert not evaluator.has_measured_newest
+
+
+def test_an_evaluation_that_came_to_nothing_has_measured_nothing():
+  evaluator, _, _, _ = _make([[_ENDLESS]], 1, max_seconds=0.2)
+  assert evaluator.evaluate(_COUNTS, False, _go_on) is None
+  assert not evaluator.has_measured_newest

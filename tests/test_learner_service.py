@@ -129,3 +129,36 @@ def test_variables_are_fetched_in_turns(service, address):
   thread.join(30.0)
   assert received[0][0] == [1.0]
   assert service.begin_transfer('another')  # It was given back.
+
+
+def _evaluation(learner_step, final=False):
+  return {'learner_step': learner_step, 'agent_steps': 5,
+          'environment_frames': 5, 'wall_seconds': 1.0, 'returns': [1.0],
+          'complete': True, 'final': final, 'mean': 1.0, 'std': 0.0}
+
+
+def _measured(coordinator):
+  return [(evaluation.learner_step, evaluation.final)
+          for evaluation in coordinator.status().evaluations]
+
+
+def test_an_evaluation_of_a_lost_version_is_left_out(config):
+  publisher = variables.VariablePublisher([tf.Variable([1.0])])
+  coordinator = coordinator_lib.Coordinator(config.run)
+  service = learner_service.LearnerService(publisher, coordinator, config)
+  coordinator.report_learner(30)
+  # As a learner does that was started again, from a checkpoint of step 20.
+  publisher.publish(20)
+  publisher.keep(variables.Version(10, [1.0]))
+  assert service.report_evaluation(_evaluation(25)) == status_lib.LEARNING
+  assert service.report_evaluation(_evaluation(25, final=True)) == (
+      status_lib.LEARNING)
+  assert not _measured(coordinator)
+  service.report_evaluation(_evaluation(10))  # That the checkpoint has kept.
+  service.get_and_keep_variables([variables.VERSION])
+  publisher.publish(40)
+  service.report_evaluation(_evaluation(20))  # And one of its own.
+  assert _measured(coordinator) == [(10, False), (20, False)]
+  assert service.report_evaluation(_evaluation(40, final=True)) == (
+      status_lib.DONE)
+  assert _measured(coordinator) == [(10, False), (20, False), (40, True)]

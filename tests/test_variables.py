@@ -60,7 +60,7 @@ def _make(update_period=1, asynchronous=True):
 def test_publisher_holds_copies():
   learned = _make_variables(1.0)
   publisher = variables_lib.VariablePublisher(learned)
-  assert publisher.learner_step == 0
+  assert publisher.published_version == 0
   version_0 = publisher.get_variables([variables_lib.POLICY])[0]
   for variable in learned:
     variable.assign_add(tf.ones(variable.shape))  # As an optimizer does.
@@ -69,7 +69,7 @@ def test_publisher_holds_copies():
   publisher.publish(30)
   step, policy = publisher.get_variables(
       [variables_lib.LEARNER_STEP, variables_lib.POLICY])
-  assert (publisher.learner_step, int(step)) == (30, 30)
+  assert (publisher.published_version, int(step)) == (30, 30)
   assert [a.shape for a in policy] == [(3, 2), ()]
   assert {float(v) for a in policy for v in a.ravel()} == {2.0}
   assert {float(v) for a in version_0 for v in a.ravel()} == {1.0}
@@ -97,7 +97,7 @@ def test_a_kept_version_can_be_published_again():
   step, values = publisher.get_variables(
       [variables_lib.LEARNER_STEP, variables_lib.POLICY])
   assert step == 3 and values[0].flat[0] == 1.0
-  assert publisher.learner_step == 3
+  assert publisher.published_version == 3
 
 
 def test_a_reader_never_sees_parts_of_two_versions():

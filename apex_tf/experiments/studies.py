@@ -44,6 +44,19 @@ class Study:
   holds_rate: bool = True
   fields_of_values: Tuple[str, ...] = ()
 
+  def check(self, config: config_lib.Config) -> None:
+    """Checks that arms can be made of a configuration.
+
+    Raises:
+      ValueError: names the field, its value and what is allowed.
+    """
+    config.validate()
+    if config.agent.name not in self.agents:
+      raise ValueError(f'agent.name is {config.agent.name!r}, but must be '
+                       f'{" or ".join(self.agents)} in the study {self.name}')
+    if self.holds_rate:
+      _check_rate(config)
+
   def arms(self, config: config_lib.Config,
            values: Sequence[str]) -> List[arms_lib.Arm]:
     """Those of some values.
@@ -55,12 +68,10 @@ class Study:
     Raises:
       ValueError: names the field or value and what is allowed.
     """
-    if config.agent.name not in self.agents:
-      raise ValueError(f'agent.name is {config.agent.name!r}, but must be '
-                       f'{" or ".join(self.agents)} in the study {self.name}')
-    if self.holds_rate:
-      _check_rate(config)
+    self.check(config)
     arms = self.make_arms(config, values)
+    if not arms:
+      raise ValueError(f"values is '', but must have {self.values}")
     configs: List[config_lib.Config] = []
     for arm in arms:
       configs.append(arm.apply(config))
@@ -78,7 +89,7 @@ def _check_rate(config: config_lib.Config) -> None:
   if not config.replay.samples_per_insert:
     raise ValueError(
         'replay.samples_per_insert is 0.0, but must be greater than 0 in a '
-        "study, whose arms are compared at one rate of the learner")
+        "study, whose arms are compared at one pace of the learner")
   if not config.run.max_learner_steps:
     raise ValueError(
         'run.max_learner_steps is 0, but must be at least 1 in a study, whose '

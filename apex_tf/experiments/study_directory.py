@@ -83,7 +83,8 @@ class Cell(NamedTuple):
     summary = run_directory.read_strictly(
         directory.summary_file, directory.read_summary)
     lacking = [] if summary is None else [
-        name for name in (*FROM_SUMMARY, 'protocol') if name not in summary]
+        name for name in (*FROM_SUMMARY, 'protocol', 'restarts')
+        if name not in summary]
     if lacking:
       raise ValueError(
           f'{directory.summary_file} has no {", ".join(lacking)}')

@@ -91,12 +91,15 @@ def study_table(outcome: outcomes.Outcome) -> Table:
 
 def notes(outcome: outcomes.Outcome) -> List[str]:
   """What a reader of the results would otherwise be misled about: which cells
-  are missing, which were resumed, and whose final evaluation was cut short."""
+  are missing, which were resumed or had processes that were started again, and
+  whose final evaluation was cut short."""
   cells = [cell for arm in outcome.arms for cell in arm.cells]
   missing = [cell.name for cell in outcome.missing]
   resumed = [f'{cell.cell.name} ({times} times)' if times > 1 else
              cell.cell.name for cell in cells
              if (times := cell.cell.times_resumed())]
+  restarted = [f'{cell.cell.name} ({restarts[0]})' for cell in cells
+               if (restarts := fmt.restarts(cell.summary['restarts']))]
   cut_short = [cell.cell.name for cell in cells
                if not cell.summary['final_evaluation_complete']]
   found = []
@@ -106,6 +109,11 @@ def notes(outcome: outcomes.Outcome) -> List[str]:
     found.append(
         'Resumed, with a replay that was filled anew unless it has '
         f'checkpoints: {"; ".join(resumed)}.')
+  if restarted:
+    found.append(
+        'Processes had died, and went on: the learner from its last '
+        'checkpoint, replay empty unless it has checkpoints: '
+        f'{"; ".join(restarted)}.')
   if cut_short:
     found.append(
         'Final evaluations whose time (evaluator.max_seconds) ended before all '

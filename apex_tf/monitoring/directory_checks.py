@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from apex_tf import files
+from apex_tf.monitoring import role_records
 
 if TYPE_CHECKING:
   from apex_tf.monitoring import run_directory
@@ -13,7 +14,6 @@ RESUME_CHOICES = ('auto', 'never', 'must')
 
 # What roles of a launcher that was killed are given to end as well.
 _ORPHAN_SECONDS = 10.0
-_LAUNCHER = 'launcher'
 
 
 def error(path: str, allowed: str) -> ValueError:
@@ -80,7 +80,7 @@ def _check_ended(path: str,
     alive = {r.role: r for r in directory.read_roles().values() if r.alive()}
     if not alive:
       return
-    if _LAUNCHER in alive or time.monotonic() > deadline:
+    if role_records.LAUNCHER in alive or time.monotonic() > deadline:
       break
     time.sleep(0.1)
   who = ', '.join(f'{r.role} is process {r.pid}'

@@ -15,6 +15,9 @@ from typing import Optional
 
 from apex_tf import files
 
+# The role name of the process that starts all others.
+LAUNCHER = 'launcher'
+
 RUNNING = 'running'
 # It has died, and its supervisor is about to start it again.
 RESTARTING = 'restarting'

@@ -32,9 +32,6 @@ from apex_tf import files
 from apex_tf.monitoring import role_records
 from apex_tf.monitoring import status as status_lib
 
-# The role name of the process that starts all others.
-LAUNCHER = 'launcher'
-
 _T = TypeVar('_T')
 
 
@@ -163,7 +160,7 @@ class RunDirectory:
 
   def log_file(self, role: str) -> str:
     """Where Launchpad writes the output of a role's process."""
-    if role == LAUNCHER:
+    if role == role_records.LAUNCHER:
       return self.launcher_log_file
     group, _, index = role.rpartition('_')
     if not (group and index.isdigit()):
@@ -196,6 +193,15 @@ class RunDirectory:
     """The newest status, or None if there is none yet."""
     text = _read(self.status_file)
     return None if text is None else status_lib.RunStatus.from_json(text)
+
+  def last_wall_seconds(self) -> float:
+    """What the run had taken by the newest status; 0 where there is none that
+    can be read."""
+    try:
+      status = self.read_status()
+    except (KeyError, OSError, TypeError, ValueError):
+      return 0.0
+    return status.wall_seconds if status is not None else 0.0
 
   def status_age_seconds(self) -> float:
     """Seconds since the status was written; 0 if there is none yet."""

@@ -11,6 +11,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from apex_tf import formatting as fmt
 from apex_tf import leases
+from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import status as status_lib
 
 # Without progress for so long, a role has stalled.
@@ -23,8 +24,6 @@ _LONGEST_LOOK_SECONDS = 5.0
 
 # More silent actors than so many are one line.
 _MOST_NAMED = 3
-
-_EVALUATOR = 'evaluator'
 
 
 def waiting_message(replay: status_lib.ReplayStatus) -> str:
@@ -161,7 +160,7 @@ class StallWatch:
       found['learner steps'] = (
           f'learner has made no step for {fmt.duration(seconds)}')
     silent = {role: self._silence(role)
-              for role in (*self._actors, _EVALUATOR)}
+              for role in (*self._actors, metric_table.EVALUATOR)}
     found.update((role, line) for role, line in silent.items() if line)
     for role in self._actors:
       report = status.actors.get(_index(role))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import List, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from absl import logging
 
@@ -57,6 +57,7 @@ class StatusReporter:
     self._replay = status_lib.ReplayStatus(
         min_size=config.replay.min_size, capacity=config.replay.capacity)
     self._rates = metrics_lib.Rates()
+    self._acting_rates = metrics_lib.Rates()
     self._wait_rate = metrics_lib.RateWindow()
     self._logger = metrics_lib.MetricsLogger(
         directory.tensorboard_directory(metric_table.LEARNER),
@@ -103,9 +104,8 @@ class StatusReporter:
         'learner_steps_per_second': status.learner_steps,
         'samples_per_second':
             status.learner_steps * self._config.learner.batch_size,
-        'agent_steps_per_second': status.agent_steps,
-        'frames_per_second': status.environment_frames,
     })
+    status.rates.update(self._update_acting_rates(status.actors))
     metrics['batch_wait_share'] = self._wait_rate.update(
         self._learner.batch_wait_seconds)
     if status.evaluations:
@@ -144,6 +144,23 @@ class StatusReporter:
       self._logger.write({'step': 0, **{
           name: metrics[name] for name in ('stalls', 'reporting_actors')}})
     return is_written
+
+  def _update_acting_rates(self, actors: Mapping[str, status_lib.ActorReport]
+                          ) -> Dict[str, float]:
+    """Of all actors together. Each counts from its first report on: to a
+    learner that was started again it comes with all that it did before."""
+    each = self._acting_rates.update({
+        **{f'{index} steps': actor.agent_steps
+           for index, actor in actors.items()},
+        **{f'{index} frames': actor.environment_frames
+           for index, actor in actors.items()},
+    })
+    return {
+        'agent_steps_per_second': sum(
+            each[f'{index} steps'] for index in actors),
+        'frames_per_second': sum(
+            each[f'{index} frames'] for index in actors),
+    }
 
   def _find_stalls(self, status: status_lib.RunStatus,
                    replay_answers: bool) -> List[str]:

@@ -41,11 +41,17 @@ class Group(NamedTuple):
     columns: of the table.
     concerns: whether they say anything of a run.
     note: said below the table.
+    explains: whether the note says anything of a run.
   """
   title: str
   columns: Sequence[Column]
   concerns: Callable[[runs_lib.Run], bool] = lambda run: True
   note: str = ''
+  explains: Callable[[runs_lib.Run], bool] = lambda run: True
+
+  def note_on(self, runs: Sequence[runs_lib.Run]) -> str:
+    """The note, if it says anything of one of these; otherwise ""."""
+    return self.note if any(map(self.explains, runs)) else ''
 
 
 def _summary(title: str, *names: str,
@@ -171,7 +177,8 @@ GROUPS: Sequence[Group] = (
     Group('Protocol', tuple(map(_protocol, protocol.NAMES)),
           lambda run: bool(run.summary['protocol']),
           'Of Atari, the paper: all 18 actions, up to 30 no-ops, no sticky '
-          'actions, episodes of at most 50,000 frames in training.'),
+          'actions, episodes of at most 50,000 frames in training.',
+          lambda run: run.config.environment.suite == 'atari'),
 )
 
 
@@ -180,7 +187,7 @@ def facts(run: runs_lib.Run) -> List[section.Table]:
   return [
       section.Table(group.title, (), [
           (column.title, column.cell(run)) for column in group.columns],
-          group.note)
+          group.note_on([run]))
       for group in GROUPS if group.concerns(run)]
 
 
@@ -193,7 +200,7 @@ def comparison(runs: Sequence[runs_lib.Run]) -> List[section.Table]:
       tables.append(section.Table(
           group.title, ('run', *(column.title for column in group.columns)),
           [(run.name, *(column.cell(run) for column in group.columns))
-           for run in concerned], group.note))
+           for run in concerned], group.note_on(concerned)))
   return tables
 
 

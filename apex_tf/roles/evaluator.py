@@ -105,7 +105,6 @@ class _EvaluatorProcess:
       except leases.RefusedError:
         raise
       except Exception as error:  # pylint: disable=broad-except
-        logging.warning('The learner does not answer: %s', error)
         wait.note(error)
         self._stop.wait(0.5)
     return None
@@ -116,10 +115,13 @@ class _EvaluatorProcess:
         self._ask(self._membership.get_phase) == status_lib.LEARNING)
 
   def _evaluate_newest(self, final: bool) -> None:
-    """Fetches the newest version and evaluates it, unless it is stopped."""
+    """Fetches the newest version and evaluates it, unless it is stopped, or has
+    done so before and learning is not over."""
     if not self._parts.variable_client.update_and_wait(
         self._stop, waiting.Wait(
             f'variables at {self._learner_address}', self._patience)):
+      return
+    if self._parts.evaluator.has_measured_newest and not final:
       return
     counts = self._ask(self._learner.get_counts)
     if counts is None:

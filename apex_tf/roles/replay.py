@@ -1,7 +1,7 @@
 """The replay process: a Reverb server and a look at its table."""
 
 import threading
-from typing import Callable
+from typing import Callable, Dict
 
 from absl import logging
 import reverb
@@ -13,6 +13,7 @@ from apex_tf import ports
 from apex_tf.monitoring import metric_table
 from apex_tf.monitoring import metrics as metrics_lib
 from apex_tf.monitoring import run_directory
+from apex_tf.monitoring import status as status_lib
 from apex_tf.replay import checkpoint
 from apex_tf.replay import monitor as monitor_lib
 
@@ -74,17 +75,15 @@ class _MetricsWriter:
     self._logger = metrics_lib.MetricsLogger(directory, metric_table.REPLAY)
     self._monitor = monitor_lib.ReplayMonitor([client], config)
     self._rates = metrics_lib.Rates()
-    self._rates.update({'inserts_per_second': 0, 'samples_per_second': 0})
+    # The table may come from a checkpoint, with all that it has ever counted.
+    self._update_rates(self._monitor.read() or status_lib.ReplayStatus())
 
   def write(self) -> None:
     """Writes one point of each metric, if the server answers."""
     status = self._monitor.read()
     if status is None:
       return
-    per_second = self._rates.update({
-        'inserts_per_second': status.inserts,
-        'samples_per_second': status.samples,
-    })
+    per_second = self._update_rates(status)
     self._logger.write({
         'step': status.inserts,
         'replay_size': status.size,
@@ -93,6 +92,12 @@ class _MetricsWriter:
         'waiting_seconds': status.waiting_seconds,
         'resident_megabytes': metrics_lib.resident_megabytes(),
         **per_second,
+    })
+
+  def _update_rates(self, status: status_lib.ReplayStatus) -> Dict[str, float]:
+    return self._rates.update({
+        'inserts_per_second': status.inserts,
+        'samples_per_second': status.samples,
     })
 
   def close(self) -> None:

@@ -27,7 +27,7 @@ def run_variable_cache(config: config_lib.Config,
                        stop: threading.Event,
                        patience: waiting.Patience = waiting.ENDLESS,
                        ready: Callable[[], None] = lambda: None,
-                       over: Callable[[], None] = lambda: None) -> None:
+                       stay: bool = False) -> None:
   """Serves the learner's variables until the run is over.
 
   Args:
@@ -39,7 +39,8 @@ def run_variable_cache(config: config_lib.Config,
     stop: ends the process early.
     patience: with a learner that does not answer, at the start and later on.
     ready: called once it has variables.
-    over: called once the run is over, while it still serves.
+    stay: goes on when the run is over: its learner may come back, with newer
+      ones.
 
   Raises:
     leases.RefusedError: the learner does not want it.
@@ -64,7 +65,7 @@ def run_variable_cache(config: config_lib.Config,
   silence = waiting.Wait(f'learner at {learner_address}', patience)
   try:
     phase, is_ready = '', False
-    while not stop.is_set() and phase != status_lib.DONE:
+    while not stop.is_set() and (stay or phase != status_lib.DONE):
       try:
         phase = membership.get_phase()
         cache.refresh()
@@ -77,8 +78,6 @@ def run_variable_cache(config: config_lib.Config,
       except Exception as error:  # pylint: disable=broad-except
         silence.note(error)
       stop.wait(_REFRESH_SECONDS)
-    if phase == status_lib.DONE:
-      over()
     membership.leave()
   finally:
     server.Stop()

@@ -220,3 +220,8 @@ def test_games_need_an_end(config):
   config.environment.suite = 'gymnasium'
   with pytest.raises(ValueError, match="environment.suite is 'gymnasium'"):
     studies.STUDIES['games'].arms(config, ['breakout'])
+
+
+def test_an_arm_is_needed(config):
+  with pytest.raises(ValueError, match="values is '', but must have numbers"):
+    studies.STUDIES['capacity'].arms(config, [])

@@ -39,11 +39,15 @@ def test_what_would_mislead_is_said(directory, known_plan):
       os.makedirs(os.path.join(
           cell.directory.logs_directory, f'previous_{number}'))
   summary = three.read_summary()
-  three.directory.write_summary({**summary, 'final_evaluation_complete': False})
-  missing, resumed, cut_short = tables.notes(
+  three.directory.write_summary({
+      **summary, 'final_evaluation_complete': False,
+      'restarts': {'replay': 1, 'learner': 2}})
+  missing, resumed, restarted, cut_short = tables.notes(
       outcomes.read(directory, known_plan))
   assert missing == ('Not finished: n = 5, seed 0; n = 3, seed 1; n = 5, seed '
                      '1; n = 3, seed 2; n = 5, seed 2.')
   assert resumed == ('Resumed, with a replay that was filled anew unless it '
                      'has checkpoints: n = 1, seed 0 (2 times); n = 1, seed 1.')
+  assert restarted.endswith(
+      ': n = 1, seed 2 (learner restarted 2x, replay restarted).')
   assert cut_short.endswith('which leaves out the long ones: n = 1, seed 2.')

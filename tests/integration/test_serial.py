@@ -184,3 +184,33 @@ def test_interrupted(launch, number):
   summary = json.loads((program.workdir / 'summary.json').read_text())
   assert summary['stop_reason'] == 'interrupted'
   assert summary['learner_steps'] > 0
+
+
+def test_one_that_fails_says_so(launch, tmp_path):
+  (tmp_path / 'broken_task.py').write_text('''
+import gymnasium
+from gymnasium.envs.classic_control import cartpole
+
+class Broken(cartpole.CartPoleEnv):
+  steps = 0
+  def step(self, action):
+    Broken.steps += 1
+    if Broken.steps > 5000:
+      raise RuntimeError("the simulator is gone")
+    return super().step(action)
+
+gymnasium.register("Broken-v0", Broken, max_episode_steps=500)
+''')
+  program = launch('--serial', '--config.environment.id=broken_task:Broken-v0',
+                   python_path=str(tmp_path))
+  code, out, err = program.wait()
+  assert code == 1
+  assert 'failed after' in out
+  assert 'the simulator is gone' in err and 'Traceback' in err
+  summary = programs.read_json(program.workdir / 'summary.json')
+  assert summary['stop_reason'] == 'failed'
+  status = programs.read_json(program.workdir / 'status.json')
+  assert status['stop_reason'] == 'failed' and status['phase'] != 'done'
+  assert programs.read_json(
+      program.workdir / 'roles' / 'launcher.json')['state'] == 'stopped'
+  assert (program.workdir / 'learning_curve.png').exists()

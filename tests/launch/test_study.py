@@ -163,6 +163,12 @@ def test_a_cell_that_fails_is_named(tmp_path):
       '--config.actor.num_actors=1'],
      'actor.environments_per_actor is 20001, but must be at most 1024 (in the '
      "arm '20001 actors')"),
+    (['--study=capacity', '--config.replay.samples_per_insert=0.0'],
+     'replay.samples_per_insert is 0.0, but must be greater than 0'),
+    (['--study=actors', '--config.actor.num_actors=0'],
+     'actor.num_actors is 0, but must be at least 1'),
+    (['--study=capacity', '--config.replay.capacity=0'],
+     'replay.capacity is 0, but must be at least 1'),
     (['--study=n_step', '--config.run.max_learner_steps=0'],
      'run.max_learner_steps is 0, but must be at least 1'),
     (['--study=n_step', '--config.run.max_minutes=5'],

@@ -30,6 +30,46 @@ def _report(learner_step):
       status_lib.ActorReport(incarnation='a', learner_step=learner_step))
 
 
+def test_what_actors_did_before_a_restart_of_the_learner_is_no_rate(
+    tmp_path, server):
+  config = config_lib.Config()
+  run = recorded.make_run(tmp_path / 'checkpoints', 'dqn',
+                          recorded.make_batches('dqn', range(1)))
+  run.coordinator.set_state({
+      'wall_seconds': 100.0, 'learning_seconds': 90.0, 'learner_steps': 5,
+      'evaluations': [], 'reports': {'0': [
+          {**_report(2), 'agent_steps': 1000, 'environment_frames': 4000}]}})
+  directory = run_directory.RunDirectory(str(tmp_path / 'run'))
+  reporter = status_reporter.StatusReporter(
+      config, directory, run.coordinator, run.learner,
+      monitor_lib.ReplayMonitor(
+          [reverb.Client(f'localhost:{server.port}')], config.replay))
+
+  def rates():
+    assert reporter.write()
+    status = directory.read_status()
+    assert status is not None
+    return [status.rates[name]
+            for name in ('agent_steps_per_second', 'frames_per_second')]
+
+  def report(index, agent_steps):
+    run.coordinator.report_actor(index, {
+        **_report(2), 'agent_steps': agent_steps,
+        'environment_frames': 4 * agent_steps})
+
+  assert rates() == [0, 0]
+  report(0, 901_000)
+  assert rates() == [0, 0]
+  report(1, 800_000)
+  assert rates() == [0, 0]
+  report(0, 901_001)
+  report(1, 800_002)
+  steps, frames = rates()
+  assert 0 < steps < 1e6  # Of three steps; of all it would be 1e8.
+  assert frames == pytest.approx(4 * steps, rel=0.5)
+  reporter.close()
+
+
 def test_an_actor_that_has_left_has_no_old_policy(tmp_path, server):
   config = config_lib.Config()
   config.run.metrics_period_seconds = 1e-9

@@ -100,7 +100,7 @@ def test_a_version_that_reaches_the_target_is_measured_again(tmp_path):
 
   def report_evaluation(evaluation):
     phase = coordinator.report_evaluation(evaluation)
-    publisher.publish(1 + publisher.learner_step)  # The learner goes on.
+    publisher.publish(1 + publisher.published_version)  # The learner goes on.
     return phase
 
   with _evaluator(config, tmp_path / 'run', publisher, lambda: coordinator,
@@ -112,6 +112,28 @@ def test_a_version_that_reaches_the_target_is_measured_again(tmp_path):
   assert first.learner_step == second.learner_step
   assert first.wall_seconds < second.wall_seconds
   assert coordinator.get_phase() == status_lib.STOPPING
+
+
+def test_a_version_is_measured_once(tmp_path, wait_until):
+  config = _config()
+  config.evaluator.period_seconds = 0.01
+  coordinator = coordinator_lib.Coordinator(config.run)
+  coordinator.report_learner(1)
+  publisher = variables_lib.VariablePublisher(
+      builder_lib.Builder(config).make_behavior_policy(0).variables)
+  asked = []
+
+  def get_coordinator():
+    asked.append(len(coordinator.status().evaluations))
+    return coordinator
+
+  with _evaluator(config, tmp_path / 'run', publisher, get_coordinator,
+                  coordinator.report_evaluation):
+    wait_until(lambda: asked.count(1) > 20)
+    publisher.publish(5)
+    wait_until(lambda: asked.count(2) > 20)
+  assert [evaluation.learner_step
+          for evaluation in coordinator.status().evaluations] == [0, 5]
 
 
 def test_one_whose_environment_fails_is_gone(

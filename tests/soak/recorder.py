@@ -78,10 +78,10 @@ def look(workdir: pathlib.Path, launcher: int, start: float) -> Optional[Look]:
 def _processes(directory: run_directory.RunDirectory,
                launcher: int) -> Dict[str, int]:
   """The process of each node by its name."""
-  found = {run_directory.LAUNCHER: launcher}
+  found = {role_records.LAUNCHER: launcher}
   for role, record in directory.read_roles().items():
     # While it is about to be started again, the record is its supervisor's.
-    if role != run_directory.LAUNCHER and (
+    if role != role_records.LAUNCHER and (
         record.state == role_records.RUNNING and record.alive()):
       found[role] = record.pid
       try:
