@@ -36,6 +36,8 @@ class Coordinator:
     self._config = config
     self._clock = clock
     self._start = clock()
+    # When the run was over: whoever still asks is answered on.
+    self._end: Optional[float] = None
     self._learning_start: Optional[float] = None
     self._learning_end: Optional[float] = None
     # Of the processes before this one.
@@ -55,8 +57,10 @@ class Coordinator:
 
   @property
   def wall_seconds(self) -> float:
-    """Since the run's start, without the time between its processes."""
-    return self._earlier_wall_seconds + self._clock() - self._start
+    """From the run's start to its end, or until now; without the time between
+    its processes."""
+    now = self._clock() if self._end is None else self._end
+    return self._earlier_wall_seconds + now - self._start
 
   @property
   def _learning_seconds(self) -> float:
@@ -108,7 +112,7 @@ class Coordinator:
       if len(self._evaluations) > _MAX_EVALUATIONS:
         self._evaluations = _thinned(self._evaluations)
       if parsed.final:
-        self._phase = status_lib.DONE
+        self._be_done()
     return self.check_limits()
 
   def report_learner(self, learner_steps: int) -> str:
@@ -140,7 +144,7 @@ class Coordinator:
   def finish(self) -> None:
     """Ends the run, whether its final evaluation has come or not."""
     with self._lock:
-      self._phase = status_lib.DONE
+      self._be_done()
 
   def status(self) -> status_lib.RunStatus:
     """The run at this moment; rates, loss and replay are the caller's."""
@@ -217,6 +221,12 @@ class Coordinator:
     """
     with self._lock:
       self._earlier_wall_seconds += max(0.0, wall_seconds - self.wall_seconds)
+
+  def _be_done(self) -> None:
+    """Ends the run and its clock; with the lock held."""
+    self._phase = status_lib.DONE
+    if self._end is None:
+      self._end = self._clock()
 
   def _reached_limit(self) -> str:
     """Name of the limit in `config.run` that is reached, or ""."""

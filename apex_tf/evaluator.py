@@ -49,12 +49,12 @@ class Evaluator:
     shares = np.full(num_environments, num_episodes // num_environments)
     shares[:num_episodes % num_environments] += 1
     self._shares = shares
-    self._measured_step = -1
+    self._measured_version = ''
 
   @property
   def has_measured_newest(self) -> bool:
     """Whether `evaluate` has measured the version that the policy has now."""
-    return self._variable_client.learner_step == self._measured_step
+    return self._variable_client.version == self._measured_version != ''
 
   def evaluate(self, counts: Dict[str, float], final: bool,
                keep_going: Callable[[], bool]
@@ -98,9 +98,9 @@ class Evaluator:
     if not returns:
       return None
     mean = float(np.mean(returns))
-    self._measured_step = self._variable_client.learner_step
+    self._measured_version = self._variable_client.version
     return status_lib.Evaluation(
-        learner_step=self._measured_step,
+        learner_step=self._variable_client.learner_step,
         agent_steps=int(counts['agent_steps']),
         environment_frames=int(counts['environment_frames']),
         wall_seconds=counts['wall_seconds'] + time.monotonic() - start,

@@ -114,20 +114,27 @@ class LearnerService(core.VariableSource):
   def report_evaluation(self, evaluation: Any) -> str:
     """See `Coordinator.report_evaluation`.
 
-    An evaluation of a version that went down with the learner's last process
-    says nothing of this one, which could not publish it again.
+    An evaluation that was begun with the learner's last process may be of a
+    version that went down with it, which could not be published again, or a
+    final one, while this process still learns. Both are left out.
     """
+    phase = self._coordinator.get_phase()
     measured = evaluation['learner_step']
-    if measured != (self._learner.published_version if evaluation['final'] else
-                    self._learner.kept_variables.learner_step):
-      logging.info('The evaluation of version %d is left out, which this '
-                   'process has not given.', measured)
-      return self._coordinator.get_phase()
+    if evaluation['final']:
+      fits = phase == status_lib.FINAL_EVALUATION and (
+          measured == self._learner.published_version)
+    else:
+      fits = measured == self._learner.kept_variables.learner_step
+    if not fits:
+      logging.info('An evaluation of version %d is left out, which is not of '
+                   'this process, or comes too late.', measured)
+      return phase
     return self._coordinator.report_evaluation(evaluation)
 
   def give_up_final_evaluation(self) -> None:
     """The evaluator finished no episode in its time: the run ends without."""
-    self._coordinator.finish()
+    if self._coordinator.get_phase() == status_lib.FINAL_EVALUATION:
+      self._coordinator.finish()
 
   METHODS = ('join', 'leave', 'get_variables', 'begin_transfer',
              'end_transfer', 'get_and_keep_variables', 'get_counts',

@@ -87,7 +87,8 @@ class SerialRun:
         self.coordinator, period_seconds=60 * config.learner.checkpoint_minutes)
     # Before the actors fetch their variables.
     self._first_step = self.checkpointer.restore() or 0
-    self.coordinator.count_on_from(directory.last_wall_seconds())
+    if self._first_step:
+      self.coordinator.count_on_from(directory.last_wall_seconds())
     self._service = learner_service.LearnerService(
         self.learner, self.coordinator, config)
     self.policy_saver = saved_policy.PolicySaver(

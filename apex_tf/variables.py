@@ -191,8 +191,13 @@ class VariableClient:
 
   @property
   def learner_step(self) -> int:
-    """Version of the variables now in use; -1 before the first."""
+    """Of the variables now in use; -1 before the first."""
     return self._learner_step
+
+  @property
+  def version(self) -> str:
+    """Tells the variables now in use from all others; "" before the first."""
+    return self._version
 
   @property
   def age_seconds(self) -> float:

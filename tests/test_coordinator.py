@@ -172,6 +172,23 @@ def test_finish_ends_it_from_any_phase(make):
   assert coordinator.status().stop_reason == ''
 
 
+@pytest.mark.parametrize('evaluated', [True, False])
+def test_the_clock_of_a_run_that_is_over_stands(make, clock, evaluated):
+  coordinator = make(max_learner_steps=5)
+  clock.now += 30
+  coordinator.report_learner(5)
+  coordinator.begin_final_evaluation()
+  clock.now += 10
+  if evaluated:
+    coordinator.report_evaluation(_evaluation(5, 1.0, final=True))
+  coordinator.finish()
+  clock.now += 3600  # Of one that stays for those who come later.
+  coordinator.finish()
+  assert coordinator.wall_seconds == 40
+  assert coordinator.status().wall_seconds == 40
+  assert coordinator.get_state()['wall_seconds'] == 40
+
+
 def test_a_report_that_comes_twice_changes_nothing(make):
   coordinator = make()
   report = _actor(agent_steps=7, environment_frames=28, episodes=2)

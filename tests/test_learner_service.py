@@ -146,6 +146,7 @@ def test_an_evaluation_of_a_lost_version_is_left_out(config):
   publisher = variables.VariablePublisher([tf.Variable([1.0])])
   coordinator = coordinator_lib.Coordinator(config.run)
   service = learner_service.LearnerService(publisher, coordinator, config)
+  config.run.max_learner_steps = 50
   coordinator.report_learner(30)
   # As a learner does that was started again, from a checkpoint of step 20.
   publisher.publish(20)
@@ -159,6 +160,16 @@ def test_an_evaluation_of_a_lost_version_is_left_out(config):
   publisher.publish(40)
   service.report_evaluation(_evaluation(20))  # And one of its own.
   assert _measured(coordinator) == [(10, False), (20, False)]
+  # Nor is a final one taken while this process still learns.
   assert service.report_evaluation(_evaluation(40, final=True)) == (
-      status_lib.DONE)
+      status_lib.LEARNING)
+  service.give_up_final_evaluation()
+  assert coordinator.report_learner(50) == status_lib.STOPPING
+  service.report_evaluation(_evaluation(40, final=True))
+  coordinator.begin_final_evaluation()
+  service.report_evaluation(_evaluation(25, final=True))
+  assert coordinator.get_phase() == status_lib.FINAL_EVALUATION
+  for _ in range(2):  # As Courier may repeat it.
+    assert service.report_evaluation(_evaluation(40, final=True)) == (
+        status_lib.DONE)
   assert _measured(coordinator) == [(10, False), (20, False), (40, True)]

@@ -199,7 +199,7 @@ class RunDirectory:
     can be read."""
     try:
       status = self.read_status()
-    except (KeyError, OSError, TypeError, ValueError):
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
       return 0.0
     return status.wall_seconds if status is not None else 0.0
 

@@ -178,7 +178,7 @@ GROUPS: Sequence[Group] = (
           lambda run: bool(run.summary['protocol']),
           'Of Atari, the paper: all 18 actions, up to 30 no-ops, no sticky '
           'actions, episodes of at most 50,000 frames in training.',
-          lambda run: run.config.environment.suite == 'atari'),
+          _is_atari),
 )
 
 

@@ -91,13 +91,14 @@ class _LearnerProcess:
   def restore(self) -> None:
     """Goes on from the newest checkpoint, if there is one.
 
-    The clock goes on from the last status, as the actors' counts do.
+    Then the clock goes on from the last status, as the actors' counts do.
 
     Raises:
       ValueError: see `LearnerCheckpointer.restore`.
     """
     if self._checkpointer.restore() is None:
       logging.info('There is no checkpoint: the learner begins at step 0.')
+      return
     self._coordinator.count_on_from(self._directory.last_wall_seconds())
 
   def start(self, address: str) -> None:

@@ -63,7 +63,8 @@ def test_a_run_that_has_ended_goes_on_to_another_limit(launch, tmp_path):
   assert second['final_evaluation_complete'] is True
   for count in ('agent_steps', 'episodes'):
     assert second[count] > first[count] > 0, count
-  # What came after the last checkpoint, the end of the processes, is not in it.
+  # What came after the last checkpoint, the end of the processes, is not in all
+  # of it.
   for count in ('wall_seconds', 'learning_seconds'):
     assert second[count] > counted[count] > 0, count
   config = programs.read_json(workdir / 'config.json')

@@ -84,8 +84,8 @@ class _Watched:
     if role == 'actor_0':
       assert self.status().actors['0'].exploration == (
           before.actors['0'].exploration)
-    assert self.status().wall_seconds >= before.wall_seconds
     if role != 'learner':  # Nobody else has noticed.
+      assert self.status().wall_seconds >= before.wall_seconds
       assert self.status().learner_steps >= before.learner_steps
     self.wait_for_learning()
     print(f'{role}: process after {started:.1f} s, at work after '

@@ -78,17 +78,19 @@ class Learner:
   Attributes:
     address: `host:port` of its service.
     heard: the role of each report.
+    coordinator: of its run.
+    publisher: of its variables.
   """
 
   def __init__(self, config: config_lib.Config):
     self.heard: List[str] = []
     self._config = config
-    coordinator = coordinator_lib.Coordinator(config.run)
-    coordinator.report_learner(1)
+    self.coordinator = coordinator_lib.Coordinator(config.run)
+    self.coordinator.report_learner(1)
+    self.publisher = variables_lib.VariablePublisher(
+        builder_lib.Builder(config).make_behavior_policy(0).variables)
     self._service = learner_service.LearnerService(
-        variables_lib.VariablePublisher(
-            builder_lib.Builder(config).make_behavior_policy(0).variables),
-        coordinator, config, self.heard.append)
+        self.publisher, self.coordinator, config, self.heard.append)
     self._server = courier.Server()
     for method in self._service.METHODS:
       self._server.Bind(method, getattr(self._service, method))
