@@ -12,21 +12,25 @@ from apex_tf.experiments import runner
 from apex_tf.experiments import studies
 from apex_tf.experiments import study_directory
 from configs import minatar
+from configs import pendulum
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 
 
-@pytest.mark.parametrize('study', ['actors', 'prioritization', 'epsilons'])
-def test_flags_give_the_configuration(study, config, tmp_path):
+@pytest.mark.parametrize('study', studies.STUDIES.values(),
+                         ids=studies.STUDIES)
+def test_flags_give_the_configuration(study, config, dpg_config, tmp_path):
+  preset = minatar
   config.dqn.hidden_sizes = (16, 8)
   config.dqn.network = 'mlp'
   config.environment.full_action_set = False
-  plan = plan_lib.Plan(
-      studies.STUDIES[study], config,
-      tuple(studies.STUDIES[study].defaults(config)), 2)
-  path = os.path.join(_ROOT, 'configs', 'minatar.py')
+  if 'dqn' not in study.agents:
+    preset, config = pendulum, dpg_config
+  plan = plan_lib.Plan(study, config, tuple(study.defaults(config)), 2)
+  path = os.path.join(_ROOT, 'configs',
+                      f'{preset.__name__.rpartition(".")[2]}.py')
   for cell in study_directory.StudyDirectory(str(tmp_path)).cells(plan):
-    command = runner.command(cell, path, minatar.get_config())
+    command = runner.command(cell, path, preset.get_config())
     assert command[:3] == [sys.executable, '-m', 'launch.train']
     assert command[-1] == f'--workdir={cell.directory.path}'
     values = flags.FlagValues()

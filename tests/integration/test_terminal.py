@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 
@@ -23,6 +24,7 @@ def test_panel_and_final_lines_on_a_terminal(tmp_path):
   screen = b''
   try:
     while True:
+      assert select.select([ours], [], [], programs.PATIENCE_SECONDS)[0]
       try:
         data = os.read(ours, 4096)
       except OSError:  # The other side is closed.

@@ -317,9 +317,11 @@ def test_without_pygame(run, tmp_path):
 
 
 # The command with a CartPole whose simulator breaks in the third step: of each
-# episode, or of each second one from the first. It counts them, too.
+# episode, or of each second one from the first; or otherwise. It counts, too.
 _BROKEN_CARTPOLE = """
 import atexit
+import os
+import signal
 import sys
 import gymnasium
 from gymnasium.envs.classic_control import cartpole
@@ -337,7 +339,7 @@ class Broken(cartpole.CartPoleEnv):
     result = super().step(action)
     if self.steps == 3 and (self.episode - 1) % PERIOD == 0:
       Broken.broken += 1
-      return (result[0], float('nan'), *result[2:])
+      FAULT
     return result
 
 gymnasium.registry['CartPole-v1'].entry_point = Broken
@@ -348,10 +350,15 @@ command_line.run(evaluate.main)
 """
 
 
-def _evaluate_broken(run, period):
+_NAN_REWARD = "return (result[0], float('nan'), *result[2:])"
+
+
+def _evaluate_broken(run, period, fault=_NAN_REWARD, *flags):
+  command = _BROKEN_CARTPOLE.replace('PERIOD', str(period)).replace(
+      'FAULT', fault)
   result = subprocess.run(
-      [sys.executable, '-c', _BROKEN_CARTPOLE.replace('PERIOD', str(period)),
-       f'--workdir={run.workdir}', '--episodes=2'], cwd=run.workdir,
+      [sys.executable, '-c', command, f'--workdir={run.workdir}',
+       '--episodes=2', *flags], cwd=run.workdir,
       env={**_ENVIRONMENT, 'TF_CPP_MIN_LOG_LEVEL': '2'}, capture_output=True,
       text=True, check=False, timeout=300)
   return result.returncode, result.stdout, result.stderr.splitlines()
@@ -398,7 +405,29 @@ def test_a_simulator_that_breaks_now_and_then(run):
       f'{err[-1]} episodes broke off')
 
 
-# Ctrl-C as it comes while something is imported, made or played.
+def test_interrupted_as_it_plays(run, tmp_path):
+  before = _files(run.workdir)
+  code, out, err = _evaluate_broken(
+      run, 1, 'os.kill(os.getpid(), signal.SIGINT)',
+      f'--video={tmp_path}/film.mp4')
+  assert (code, out) == (1, '')
+  assert err[0] == 'interrupted' and len(err) == 2, err
+  assert _files(run.workdir) == before
+  assert os.listdir(tmp_path) == []
+
+
+def test_a_simulator_that_fails(run, tmp_path):
+  before = _files(run.workdir)
+  code, out, err = _evaluate_broken(
+      run, 1, 'raise RuntimeError("the simulator is gone")',
+      f'--video={tmp_path}/film.gif')
+  assert (code, out) == (1, '')
+  assert err[0] == 'the simulator is gone' and len(err) == 2, err
+  assert _files(run.workdir) == before
+  assert os.listdir(tmp_path) == []
+
+
+# Ctrl-C as it comes while something is imported or made.
 _INTERRUPTED = """
 import sys
 MODULE = sys.argv.pop(1)

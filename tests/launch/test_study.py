@@ -12,6 +12,8 @@ import sys
 import psutil
 import pytest
 
+from apex_tf.experiments import study_directory
+from tests.experiments import finished_cells
 from tests.integration import programs
 
 # So many that a study is killed before its last cell has made them.
@@ -106,6 +108,17 @@ def test_a_killed_study_goes_on(tmp_path, wait_until):
                 for row in rows]
   page = (workdir / 'report/report.html').read_text()
   assert 'n = 1' in page and 'n = 3' in page
+  # Once more: nothing is left to run, and the results are written anew.
+  (workdir / 'n_step.md').unlink()
+  written_at = [os.stat(run / 'summary.json').st_mtime_ns
+                for run in (first, second)]
+  result = _run(_grid(workdir))
+  assert result.returncode == 0, result.stderr
+  assert '2 of 2 cells are finished already' in result.stdout
+  assert 'Cell ' not in result.stdout
+  assert (workdir / 'n_step.md').read_text() == table
+  assert [os.stat(run / 'summary.json').st_mtime_ns
+          for run in (first, second)] == written_at
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
@@ -140,18 +153,37 @@ def test_a_second_ctrl_c_kills_the_cell(tmp_path, wait_until):
   wait_until(lambda: not _launchers(workdir), programs.PATIENCE_SECONDS)
 
 
-def test_a_cell_that_fails_is_named(tmp_path):
+def test_cells_that_fail_are_named(tmp_path):
+  workdir = tmp_path / 'study'
   with socket.create_server(('', 0)) as taken:
     port = taken.getsockname()[1]
-    result = _run(_grid(
-        tmp_path / 'study', '--values=3', f'--config.replay.port={port}'))
+    result = _run(_grid(workdir, f'--config.replay.port={port}'))
   assert result.returncode == 1
-  assert result.stderr.startswith('n = 3, seed 0: exit code 2: ')
-  assert f'replay.port is {port}, but must be a free port' in result.stderr
+  for line, n in zip(result.stderr.splitlines(), (1, 3), strict=True):
+    assert line.startswith(f'n = {n}, seed 0: exit code 2: ')
+    assert f'replay.port is {port}, but must be a free port' in line
+  assert 'Cell 2 of 2: n = 3, seed 0' in result.stdout
   assert 'No cell is finished yet' in result.stdout
 
 
-@pytest.mark.parametrize('flags, message', [
+def test_a_cell_that_fails_keeps_no_other_from_the_results(tmp_path):
+  directory = study_directory.StudyDirectory(str(tmp_path / 'study'))
+  with socket.create_server(('', 0)) as taken:
+    port = taken.getsockname()[1]
+    command = _grid(directory.path, f'--config.replay.port={port}')
+    assert _run(command).returncode == 1
+    cell, _ = directory.cells(directory.read())
+    finished_cells.finish(cell, [(0, 9.0), (_STEPS, 60.0)])
+    result = _run(command)
+  assert result.returncode == 1
+  assert '1 of 2 cells are finished already' in result.stdout
+  line, = result.stderr.splitlines()
+  assert line.startswith('n = 3, seed 0: exit code 2: ')
+  table = pathlib.Path(directory.path, 'n_step.md').read_text()
+  assert '60.0' in table and 'Not finished: n = 3, seed 0.' in table
+
+
+_CASES = [
     (['--study=actor'], "study is 'actor', but must be one of actors, "),
     (['--study=actors', '--seeds=0'], 'seeds is 0, but must be at least 1'),
     (['--study=actors', '--values='], "values is '', but must have numbers"),
@@ -175,15 +207,26 @@ def test_a_cell_that_fails_is_named(tmp_path):
      'run.max_minutes is 5.0, but must not be given in the study n_step'),
     (['--study=capacity', '--values=1000000000'],
      'replay.capacity is 1000000000, but must be'),
-])
-def test_refused_in_one_line(tmp_path, flags, message):
-  workdir = tmp_path / 'study'
-  result = _run(_command(
-      workdir, '--config.run.max_learner_steps=10', *flags))
-  assert result.returncode == 2
-  assert result.stderr.startswith(f'study.py: {message}')
-  assert result.stderr.count('\n') == 1
-  assert not workdir.exists()
+]
+
+
+def test_refused_in_one_line(tmp_path):
+  commands = [
+      _command('study', '--config.run.max_learner_steps=10', *flags)[3:]
+      for flags, _ in _CASES]
+  process = subprocess.run(
+      [sys.executable, programs.ROOT / 'tests/launch/many_command_lines.py',
+       'study'], input=json.dumps(commands), cwd=tmp_path,
+      env={**programs.shell_environment(), 'PYTHONPATH': str(programs.ROOT)},
+      capture_output=True, text=True, check=False,
+      timeout=programs.PATIENCE_SECONDS)
+  assert process.returncode == 0, process.stderr
+  results = json.loads(process.stdout)
+  for (flags, said), (code, out, err) in zip(_CASES, results, strict=True):
+    assert (code, out) == (2, ''), (flags, err)
+    assert err.startswith(f'study.py: {said}'), err
+    assert err.count('\n') == 1, err
+  assert not list(tmp_path.iterdir())
 
 
 def test_another_studys_cells_are_refused(tmp_path):

@@ -9,10 +9,13 @@ import pytest
 
 from apex_tf.monitoring import health
 
+# Past any proxy of the environment.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 def _get(server, path):
   try:
-    with urllib.request.urlopen(
+    with _OPENER.open(
         f'http://localhost:{server.server_port}{path}', timeout=10) as answer:
       return answer.status, json.loads(answer.read())
   except urllib.error.HTTPError as error:

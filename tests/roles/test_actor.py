@@ -1,6 +1,7 @@
 """The actor's role, in a thread as in `local_mt`: what it leaves behind."""
 
 from concurrent import futures
+import math
 import threading
 
 import portpicker
@@ -41,7 +42,7 @@ def _periodic_tasks():
 
 def test_one_whose_environment_fails_is_gone(
     act, learner, failing, wait_until, monkeypatch):
-  monkeypatch.setattr(leases, 'LEASE_SECONDS', 5.0)
+  monkeypatch.setattr(leases, 'LEASE_SECONDS', math.inf)
   end = act()
   wait_until(lambda: 'actor_0' in learner.heard)
   assert len(_periodic_tasks()) == len(failing.open) == 2
@@ -52,7 +53,8 @@ def test_one_whose_environment_fails_is_gone(
   assert not failing.open
   # It has not left, as of one that may come back, but renews nothing either.
   assert not learner.is_free('actor_0')
-  wait_until(lambda: learner.is_free('actor_0'))
+  monkeypatch.setattr(leases, 'LEASE_SECONDS', 0.0)
+  assert learner.is_free('actor_0')
 
 
 def test_one_that_is_stopped_leaves(act, learner, failing, stop, wait_until):
@@ -66,7 +68,8 @@ def test_one_that_is_stopped_leaves(act, learner, failing, stop, wait_until):
 
 
 def test_one_that_is_stopped_before_it_acts_leaves(
-    act, learner, failing, stop, wait_until, caplog):
+    act, learner, failing, stop, wait_until, caplog, monkeypatch):
+  monkeypatch.setattr(leases, 'LEASE_SECONDS', math.inf)
   end = act(f'localhost:{portpicker.pick_unused_port()}')
   wait_until(lambda: 'Waiting for variables at' in caplog.text)
   assert failing.open
