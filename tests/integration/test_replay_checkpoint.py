@@ -54,8 +54,9 @@ def test_killed_and_stopped(launch, tmp_path):
   steps = directory.read_status().learner_steps
   program.wait_until(
       lambda: directory.read_status().learner_steps > steps + 50)
-  # By then the status is of the new server, which counts on.
-  assert directory.read_status().replay.inserts > saved.inserts
+  # By now the status is of the new server, which counts on.
+  program.wait_until(
+      lambda: directory.read_status().replay.inserts > saved.inserts)
   assert 'Replay is empty' not in (workdir / 'logs/replay/0').read_text(
       ).split('killed by SIGKILL')[1]
 

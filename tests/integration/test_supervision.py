@@ -198,7 +198,7 @@ def test_given_up_after_too_many_restarts(launch):
   program = launch('--config.run.max_restarts=1')
   watched = _Watched(program)
   program.wait_until(lambda: program.phase() == 'learning')
-  watched.kill_role('actor_0')
+  watched.end_role('actor_0')
   os.kill(watched.record('actor_0').pid, signal.SIGKILL)
   code, out, err = program.wait()
   assert code == 1

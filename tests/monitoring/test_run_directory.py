@@ -15,6 +15,7 @@ from apex_tf import config as config_lib
 from apex_tf import files
 from apex_tf.monitoring import directory_checks
 from apex_tf.monitoring import opening
+from apex_tf.monitoring import role_records
 from apex_tf.monitoring import run_directory as run_directory_lib
 from apex_tf.monitoring import status as status_lib
 
@@ -74,7 +75,7 @@ def _lived(path, status):
   directory = _make_run(path)
   directory.write_status(status)
   directory.write_summary({'learner_steps': 7})
-  for role in (run_directory_lib.LAUNCHER, 'learner'):
+  for role in (role_records.LAUNCHER, 'learner'):
     directory.record_failure(role, 'no disk')
   for name in ('logs/launcher', 'logs/actor/0', 'tensorboard/learner/events.1',
                'checkpoints/learner/7', 'policy.npz', '.status.json.xyz'):
@@ -186,7 +187,7 @@ def test_never_moves_runs_aside(tmp_path):
 def test_a_run_that_goes_on_is_left_alone(tmp_path, start_role, resume):
   path = str(tmp_path / 'run')
   directory = _make_run(path)
-  process = start_role(path, run_directory_lib.LAUNCHER)
+  process = start_role(path, role_records.LAUNCHER)
   before = _tree(tmp_path)
   with pytest.raises(ValueError, match=f'launcher is process {process.pid}'):
     opening.prepare(path, resume)
