@@ -405,24 +405,15 @@ def test_a_simulator_that_breaks_now_and_then(run):
       f'{err[-1]} episodes broke off')
 
 
-def test_interrupted_as_it_plays(run, tmp_path):
+@pytest.mark.parametrize('fault, said', [
+    ('os.kill(os.getpid(), signal.SIGINT)', 'interrupted'),
+    ('raise RuntimeError("the simulator is gone")', 'the simulator is gone')])
+def test_nothing_is_left_of_what_ends_early(run, tmp_path, fault, said):
   before = _files(run.workdir)
   code, out, err = _evaluate_broken(
-      run, 1, 'os.kill(os.getpid(), signal.SIGINT)',
-      f'--video={tmp_path}/film.mp4')
+      run, 1, fault, f'--video={tmp_path}/film.mp4')
   assert (code, out) == (1, '')
-  assert err[0] == 'interrupted' and len(err) == 2, err
-  assert _files(run.workdir) == before
-  assert os.listdir(tmp_path) == []
-
-
-def test_a_simulator_that_fails(run, tmp_path):
-  before = _files(run.workdir)
-  code, out, err = _evaluate_broken(
-      run, 1, 'raise RuntimeError("the simulator is gone")',
-      f'--video={tmp_path}/film.gif')
-  assert (code, out) == (1, '')
-  assert err[0] == 'the simulator is gone' and len(err) == 2, err
+  assert err[0] == said and len(err) == 2, err
   assert _files(run.workdir) == before
   assert os.listdir(tmp_path) == []
 
